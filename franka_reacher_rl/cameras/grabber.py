@@ -1,0 +1,100 @@
+"""A thread of its own that keeps a camera open and hands on each frame as it comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from franka_reacher_rl.cameras.base import CameraLost, Captured, FrameSource
+from franka_reacher_rl.core.types import Frame
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # s between attempts to open a lost camera
+_FROZEN_AFTER = 10  # a webcam's noise never gives so many equal frames
+_BLACK_BELOW = 4.0  # mean grey value
+
+
+@dataclass
+class Health:
+    """What the grabber noticed."""
+
+    frames: int = 0
+    reopened: int = 0
+    equal: int = 0  # frames in a row equal to the one before
+    black: bool = False
+    error: str = ""  # why there is no frame now
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the camera repeats one frame."""
+        return self.equal >= _FROZEN_AFTER
+
+
+class Grabber:
+    """Opens a source, reads it until stopped, and opens it again with growing pauses when it is lost.
+
+    A camera that was never there, or that fails otherwise, is a mistake to report (`on_missing`); one that was lost may
+    come back.
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], FrameSource],
+        on_frame: Callable[[Captured, FrameSource], None],
+        on_missing: Callable[[str], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self.health = Health()
+        self._open, self._on_frame = open_source, on_frame
+        self._on_missing, self._on_lost = on_missing, on_lost
+        self._last: Frame | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="grabber", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and closes the source."""
+        self._stopping.set()
+        self._thread.join(timeout=3.0)
+
+    def _run(self) -> None:
+        wait = _FIRST_WAIT
+        while not self._stopping.is_set():
+            seen = self.health.frames
+            try:
+                self._grab()
+            except CameraLost as error:
+                self.health.error = str(error)
+                if self.health.frames == 0:
+                    self._on_missing(str(error))
+                    return
+                self._on_lost(str(error))
+                wait = _FIRST_WAIT if self.health.frames > seen else min(2 * wait, _LONGEST_WAIT)
+                self._stopping.wait(wait)
+                self.health.reopened += 1
+            except Exception as error:  # in a thread, what is not handed on is never seen
+                self.health.error = f"{type(error).__name__}: {error}"
+                self._on_missing(self.health.error)
+                return
+
+    def _grab(self) -> None:
+        source = self._open()
+        try:
+            while not self._stopping.is_set():
+                captured = source.read()
+                if captured is not None:
+                    self._inspect(captured.frame)
+                    self._on_frame(captured, source)
+        finally:
+            source.close()
+
+    def _inspect(self, frame: Frame) -> None:
+        health = self.health
+        health.equal = health.equal + 1 if self._last is not None and (frame == self._last).all() else 0
+        health.black = float(frame.mean()) < _BLACK_BELOW
+        health.error = ""
+        health.frames += 1
+        self._last = frame

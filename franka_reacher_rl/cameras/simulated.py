@@ -1,0 +1,71 @@
+"""The wrist camera of the simulated world, rendered from the robot's published state."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+
+from franka_reacher_rl.cameras.base import Captured
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.sim.camera import WristCamera
+from franka_reacher_rl.sim.scene import WRIST_FOVY
+
+_PATIENCE = 0.1  # s
+
+
+class StateFeed:
+    """The newest pose of arm and target, handed from the node's callbacks to the rendering thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._target: Vector | None = None
+        self._state: tuple[Vector, float] | None = None
+
+    def set_target(self, position: Vector) -> None:
+        """Where the target lies, (3,) in m in the base frame."""
+        with self._changed:
+            self._target = position
+
+    def set_state(self, q: Vector, stamp: float) -> None:
+        """The arm's joints, (joints,) in rad, measured at `stamp`."""
+        with self._changed:
+            self._state = (q, stamp)
+            self._changed.notify()
+
+    def wait(self, after: float) -> tuple[Vector, Vector, float] | None:
+        """Joints, target and stamp of the first state measured at or after a time; None if that takes too long."""
+
+        def there() -> bool:
+            return self._target is not None and self._state is not None and self._state[1] >= after
+
+        with self._changed:
+            if not self._changed.wait_for(there, _PATIENCE):
+                return None
+            assert self._state is not None and self._target is not None
+            return self._state[0], self._target, self._state[1]
+
+
+class SimulatedCamera:
+    """Renders at most `fps` frames per second; a frame's stamp is that of the state it shows."""
+
+    def __init__(self, robot: Robot, feed: StateFeed, width: int, height: int, fps: float) -> None:
+        self._camera = WristCamera(robot, width, height)
+        self.vertical_fov = math.radians(WRIST_FOVY)
+        self._feed = feed
+        self._period = 1.0 / fps
+        self._next = -np.inf
+
+    def read(self) -> Captured | None:
+        state = self._feed.wait(self._next)
+        if state is None:
+            return None
+        q, target, stamp = state
+        # A little early is on time: states come at a rate of their own.
+        self._next = max(self._next + self._period, stamp + 0.5 * self._period)
+        return Captured(self._camera.render(q, target), stamp)
+
+    def close(self) -> None:
+        self._camera.close()

@@ -1,0 +1,283 @@
+"""Policies in shared memory: written by the learner, read by actors on the same host, never torn.
+
+A mapped file holds two slots, written in turn, so the newest policy stays whole while the next one is written. A
+reader looks at a slot's header before and after copying, then checks the CRC of what it copied. The file is mapped
+plainly: `multiprocessing.shared_memory` would have a reader's resource tracker unlink it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import mmap
+import os
+import socket
+import struct
+import tempfile
+import uuid
+import weakref
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_log = logging.getLogger(__name__)
+
+_FIELDS = struct.Struct("<QQQI")  # sequence (odd while being written), version, bytes, CRC-32 of the weights
+_CHECK = struct.Struct("<I")  # CRC-32 of the fields
+_SEQUENCE = struct.Struct("<Q")
+_HEADER = 64  # bytes of a header: a cache line of its own
+_DATA = 4096  # where the first slot's weights begin
+_PREFIX = "franka_reacher_rl-policy-"
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class PolicyAnnouncement:
+    """A version of the policy and where it lies; the fields of the `Policy` message."""
+
+    run_id: str
+    version: int
+    network: str  # digest of the network's shape
+    crc: int  # CRC-32 of the weights
+    size: int  # bytes of weights
+    host: str  # where `shared_memory` can be opened
+    shared_memory: str  # path of the mapped file; empty: the weights travel inline
+
+
+class PolicyBlob(NamedTuple):
+    """Weights as read, perhaps of a newer version than was announced."""
+
+    version: int
+    weights: bytes
+
+
+class PolicyWriter:
+    """The learner's end. One writer a run."""
+
+    def __init__(self, run_id: str, network_digest: str, directory: Path | None = None) -> None:
+        """Makes nothing yet: the file is made by the first `publish`, which knows its size.
+
+        Args:
+            run_id: Readers refuse another run's policy.
+            network_digest: Readers refuse another network's policy.
+            directory: Where the file goes; /dev/shm, or the temporary directory where there is none.
+        """
+        self._run_id, self._network = run_id, network_digest
+        self._directories = [directory] if directory else [Path("/dev/shm"), Path(tempfile.gettempdir())]
+        self._sequence, self._slot, self._room = 0, 0, 0
+        self._map: mmap.mmap | None = None
+        self._path = Path()
+        self._remove: weakref.finalize | None = None
+
+    def publish(self, weights: bytes | memoryview, version: int) -> PolicyAnnouncement:
+        """Makes a version readable; it costs a copy and a CRC.
+
+        Raises:
+            ValueError: The weights are larger than the first ones were.
+            OSError: There is no room for the file anywhere.
+        """
+        if self._map is None:
+            self._open(len(weights))
+        assert self._map is not None
+        if len(weights) > self._room:
+            raise ValueError(f"policy has {len(weights)} bytes, the store was made for {self._room}: make a new one")
+        self._slot = 1 - self._slot
+        header, data = self._slot * _HEADER, _DATA + self._slot * self._room
+        self._sequence += 2
+        _SEQUENCE.pack_into(self._map, header, self._sequence - 1)
+        self._map[data : data + len(weights)] = weights
+        crc = zlib.crc32(weights)
+        fields = _FIELDS.pack(self._sequence, version, len(weights), crc)
+        self._map[header + 8 : header + _FIELDS.size + _CHECK.size] = fields[8:] + _CHECK.pack(zlib.crc32(fields))
+        _SEQUENCE.pack_into(self._map, header, self._sequence)
+        return PolicyAnnouncement(self._run_id, version, self._network, crc, len(weights), host_name(), str(self._path))
+
+    def inline(self, weights: bytes | memoryview, version: int) -> PolicyAnnouncement:
+        """Announces weights that travel in the message, to another host."""
+        return PolicyAnnouncement(
+            self._run_id, version, self._network, zlib.crc32(weights), len(weights), host_name(), ""
+        )
+
+    def close(self) -> None:
+        """Removes the file; readers that have it mapped keep what they have."""
+        if self._remove is not None:
+            self._remove()
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+
+    def __enter__(self) -> PolicyWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _open(self, size: int) -> None:
+        self._room = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        errors = []
+        for directory in self._directories:
+            remove_stale(directory)
+            path = directory / f"{_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            try:
+                descriptor = _create(path, _DATA + 2 * self._room)
+            except OSError as error:
+                errors.append(f"{directory}: {error.strerror}")
+                continue
+            self._map = mmap.mmap(descriptor, _DATA + 2 * self._room)
+            self._path = path
+            self._remove = weakref.finalize(self, _remove, path, descriptor, os.getpid())
+            return
+        raise OSError(f"no room for the policy ({2 * self._room} bytes): {'; '.join(errors)}")
+
+
+class PolicyReader:
+    """The actor's end. Stays with the run that it saw first, unless told which."""
+
+    def __init__(self, network_digest: str, run_id: str = "") -> None:
+        """Makes a reader.
+
+        Args:
+            network_digest: Of the policies that fit.
+            run_id: Of the learner; empty: of the first announcement.
+        """
+        self._network, self._run_id = network_digest, run_id
+        self._map: mmap.mmap | None = None
+        self._path = ""
+        self.refusal = ""
+
+    def read(self, announcement: PolicyAnnouncement, inline: bytes = b"") -> PolicyBlob | None:
+        """The announced policy, or a newer one where that has been overwritten.
+
+        Args:
+            announcement: As received.
+            inline: The weights that came with it, if any.
+
+        Returns:
+            None where the policy is refused or gone; `refusal` then says why.
+        """
+        self.refusal = self._mismatch(announcement)
+        if self.refusal:
+            return None
+        self._run_id = self._run_id or announcement.run_id
+        if inline:
+            if len(inline) == announcement.size and zlib.crc32(inline) == announcement.crc:
+                return PolicyBlob(announcement.version, inline)
+            self.refusal = f"policy {announcement.version} came damaged: {len(inline)} bytes with another CRC"
+            return None
+        if not self._attach(announcement):
+            return None
+        for _ in range(_ATTEMPTS):
+            blob = self._try_read(announcement)
+            if blob is not None:
+                return blob
+        self.refusal = f"policy {announcement.version} is not in {self._path}: overwritten, or not written whole"
+        return None
+
+    def close(self) -> None:
+        """Lets go of the mapped file."""
+        if self._map is not None:
+            self._map.close()
+        self._map, self._path = None, ""
+
+    def _mismatch(self, announcement: PolicyAnnouncement) -> str:
+        if announcement.network != self._network:
+            return (
+                f"policy {announcement.version} is of another network ({announcement.network}, here {self._network}): "
+                "learner and actor must have the same image and network settings and robot"
+            )
+        if self._run_id and announcement.run_id != self._run_id:
+            return (
+                f"policy {announcement.version} is of run {announcement.run_id!r}, this is run {self._run_id!r}: "
+                "another learner is on this network, give each its own ROS_DOMAIN_ID"
+            )
+        return ""
+
+    def _attach(self, announcement: PolicyAnnouncement) -> bool:
+        if not announcement.shared_memory:
+            self.refusal = f"policy {announcement.version} came without weights"
+            return False
+        if announcement.host != host_name():
+            self.refusal = (
+                f"policy {announcement.version} lies in the memory of {announcement.host!r}, this is {host_name()!r}: "
+                "have the learner send it inline"
+            )
+            return False
+        if announcement.shared_memory == self._path:
+            return True
+        self.close()
+        try:
+            with open(announcement.shared_memory, "rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            self.refusal = (
+                f"cannot open {announcement.shared_memory} ({error}): the learner has ended, or it has a /dev/shm of "
+                "its own (a container): have it send the policy inline"
+            )
+            return False
+        self._path = announcement.shared_memory
+        return True
+
+    def _try_read(self, announcement: PolicyAnnouncement) -> PolicyBlob | None:
+        """One look at both slots, the newest first; None where a write came between."""
+        assert self._map is not None
+        room = (len(self._map) - _DATA) // 2
+        headers = [(self._header(slot), slot) for slot in range(2)]
+        for header, slot in sorted(headers, reverse=True):
+            sequence, version, size, crc = _FIELDS.unpack(header) if header else (1, 0, 0, 0)
+            if sequence % 2 or version < announcement.version or size > room:
+                continue
+            begin = _DATA + slot * room
+            weights = self._map[begin : begin + size]
+            if self._header(slot) == header and zlib.crc32(weights) == crc:
+                return PolicyBlob(version, weights)
+        return None
+
+    def _header(self, slot: int) -> bytes:
+        """A slot's fields, empty where they are just being written."""
+        assert self._map is not None
+        raw = self._map[slot * _HEADER : slot * _HEADER + _FIELDS.size + _CHECK.size]
+        fields, check = raw[: _FIELDS.size], raw[_FIELDS.size :]
+        return fields if _CHECK.pack(zlib.crc32(fields)) == check else b""
+
+
+def host_name() -> str:
+    """Names this host in an announcement."""
+    return socket.gethostname()
+
+
+def remove_stale(directory: Path) -> list[Path]:
+    """Removes the files of writers that are gone; a living one holds a lock on its file.
+
+    The lock, and not the process id, decides: an id means nothing in another container that shares the directory.
+    """
+    removed = []
+    for path in directory.glob(f"{_PREFIX}*"):
+        try:
+            with open(path, "r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+        except OSError:  # in use, not ours, or just gone
+            continue
+        _log.warning("removed %s, left by a learner that did not end properly", path)
+        removed.append(path)
+    return removed
+
+
+def _create(path: Path, size: int) -> int:
+    """A locked file of that size, its room reserved (a full tmpfs would else kill the writer with SIGBUS)."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+        raise
+    return descriptor
+
+
+def _remove(path: Path, descriptor: int, owner: int) -> None:
+    if os.getpid() == owner:  # a fork inherits this call
+        path.unlink(missing_ok=True)
+        os.close(descriptor)

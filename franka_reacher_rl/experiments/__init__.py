@@ -1,0 +1,1 @@
+"""Experiments without ROS: virtual time, runner, results, plots and benches."""

@@ -1,0 +1,112 @@
+"""The camera: frames at the training resolution with the stamp of their capture."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Header
+
+from franka_reacher_rl.cameras.base import Captured, FrameSource
+from franka_reacher_rl.cameras.grabber import Grabber
+from franka_reacher_rl.cameras.simulated import SimulatedCamera, StateFeed
+from franka_reacher_rl.cameras.video import DeviceCamera, VideoCamera
+from franka_reacher_rl.core.config import ImageSettings
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import camera_info_msg, image_msg, time_from_msg, time_msg
+from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
+from franka_reacher_rl.ros.parameters import declare, declare_param
+
+
+class Camera(Node):
+    """Publishes `~/image_raw` and `~/camera_info` from a device, a video file or the simulated world."""
+
+    def __init__(self) -> None:
+        super().__init__("camera")
+        cv2.setNumThreads(1)
+        self._image = declare(self, ImageSettings, "image")
+        self._source = declare_param(
+            self, "source", "simulated", "simulated, a device such as /dev/video0, or a video file"
+        )
+        self._fps = float(declare_param(self, "fps", 40.0, "frames per second asked for [Hz]"))
+        self._frame_id = declare_param(self, "frame_id", "camera_optical_frame", "frame of the camera in /tf")
+        self._robot_name = declare_param(self, "robot", "panda_sim", "robot file, for the simulated camera")
+        if not 1.0 <= self._fps <= 1000.0:
+            raise ValueError(f"parameter fps = {self._fps} is not allowed: 1 to 1000 Hz")
+        self._images = self.create_publisher(Image, "~/image_raw", qos.NEWEST)
+        self._infos = self.create_publisher(CameraInfo, "~/camera_info", qos.NEWEST)
+        self._feed = StateFeed()
+        self._frames_before, self._measured_at = 0, time.monotonic()
+        if self._source == "simulated":
+            self._robot = Robot.load(self._robot_name)
+            self.create_subscription(JointState, "joint_states", self._on_joints, qos.NEWEST)
+            self.create_subscription(PoseStamped, "target", self._on_target, qos.LATCHED)
+        elif not Path(self._source).exists():
+            raise ValueError(
+                f"camera {self._source!r} is not there: give simulated, a device (see `ls /dev/video*`) or a video file"
+            )
+        self._grabber = Grabber(self._open, self._publish, self._on_missing, self._on_lost)
+        self._grabber.start()
+
+    def _open(self) -> FrameSource:
+        size = (self._image.width, self._image.height)
+        if self._source == "simulated":
+            return SimulatedCamera(self._robot, self._feed, *size, self._fps)
+        if self._source.startswith("/dev/"):
+            return DeviceCamera(self._source, *size, self._fps)
+        return VideoCamera(self._source, *size, self._fps)
+
+    def _publish(self, captured: Captured, source: FrameSource) -> None:
+        """Called in the grabber's thread, so that no frame waits for the executor."""
+        header = Header(stamp=time_msg(captured.stamp), frame_id=self._frame_id)
+        self._images.publish(image_msg(captured.frame, header))
+        if self._infos.get_subscription_count():
+            self._infos.publish(camera_info_msg(header, self._image.width, self._image.height, source.vertical_fov))
+
+    def _on_missing(self, why: str) -> None:
+        self.get_logger().fatal(f"no camera: {why}")
+        self.finish(1)
+
+    def _on_lost(self, why: str) -> None:
+        self.get_logger().error(f"camera lost: {why}; trying again", throttle_duration_sec=5.0)
+
+    def _on_joints(self, message: JointState) -> None:
+        position = dict(zip(message.name, message.position, strict=False))
+        try:
+            q = np.array([position[joint] for joint in self._robot.joints])
+        except KeyError as error:
+            raise ValueError(f"joint_states has no joint {error}: it has {', '.join(message.name)}") from None
+        self._feed.set_state(q, time_from_msg(message.header.stamp))
+
+    def _on_target(self, message: PoseStamped) -> None:
+        p = message.pose.position
+        self._feed.set_target(np.array([p.x, p.y, p.z]))
+
+    def diagnose(self) -> Diagnosis:
+        health, now = self._grabber.health, time.monotonic()
+        rate = (health.frames - self._frames_before) / max(1e-6, now - self._measured_at)
+        self._frames_before, self._measured_at = health.frames, now
+        values = {"frames": health.frames, "frames_per_second": round(rate, 1), "reopened": health.reopened}
+        if health.error:
+            return DiagnosticStatus.ERROR, f"no frames: {health.error}", values
+        if health.frozen and self._source.startswith("/dev/"):
+            self.get_logger().warning("the camera repeats one frame", throttle_duration_sec=10.0)
+            return DiagnosticStatus.ERROR, f"frozen: {health.equal} equal frames in a row", values
+        if health.black:
+            self.get_logger().warning("the camera's frames are black", throttle_duration_sec=10.0)
+            return DiagnosticStatus.WARN, "black frames: is the lens covered, the light off?", values
+        return DiagnosticStatus.OK, f"{rate:.1f} frames per second", values
+
+    def on_stop(self) -> None:
+        self._grabber.stop()
+
+
+def main() -> None:
+    """Runs the camera."""
+    run_node(Camera)

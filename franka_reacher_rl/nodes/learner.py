@@ -1,0 +1,205 @@
+"""The learner: replay, sampling, gradient updates, policy versions."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from franka_reacher_rl.core.budget import Answer, RequestGate, UpdateBudget
+from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
+from franka_reacher_rl.core.machine import prepare_learner
+from franka_reacher_rl.core.networks import network_digest
+from franka_reacher_rl.core.policy_store import PolicyWriter
+from franka_reacher_rl.core.replay import Replay
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.sac import SAC
+from franka_reacher_rl.core.timing import TimeBook
+from franka_reacher_rl.core.types import StepId
+from franka_reacher_rl.msg import LearnerStatus, Policy, Tick, Transition
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import bytes_msg, transition_from_msg
+from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
+from franka_reacher_rl.ros.parameters import declare, declare_param
+
+_STATUS_PERIOD = 1.0  # s
+
+
+class Learner(Node):
+    """Answers requests on `update_request` with `~/update_done`, after an update where the budget allows.
+
+    Callbacks only store and notify; updates run in a thread of their own, so that transitions never queue up behind
+    one. A policy is published before the answer that names its version.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("learner")
+        self._robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name or a path"))
+        self._image = declare(self, ImageSettings, "image")
+        network = declare(self, NetworkSettings, "network")
+        self._settings = declare(self, LearnerSettings, "learner")
+        sac = declare(self, SACSettings, "sac")
+        seed = declare_param(self, "seed", 0, "seed of the networks, the sampling and the noise")
+        self._run_dir = declare_param(self, "run_dir", "", "folder for the final policy; empty: keep none")
+        self._inline = (
+            declare_param(
+                self,
+                "policy_transport",
+                "shared_memory",
+                "shared_memory on one host, inline for an actor on another",
+                choices=("shared_memory", "inline"),
+            )
+            == "inline"
+        )
+        self._run_id = uuid.uuid4().hex
+        prepare_learner(self._settings.threads)
+        self._sac = SAC(self._image, network, sac, self._settings, self._robot.dof, seed)
+        self._replay = Replay(
+            self._settings.replay_capacity,
+            self._image.height,
+            self._image.width,
+            self._image.frames,
+            3 * self._robot.dof,
+            self._robot.dof,
+            seed,
+        )
+        self._store = PolicyWriter(self._run_id, network_digest(self._image, network, self._robot.dof))
+        budget = UpdateBudget(self._settings.warmup_steps, self._settings.max_updates_per_step)
+        self._gate = RequestGate(budget)
+        self._newest = StepId(0, 0)
+        self._book = TimeBook()
+        self._updates_at_status = 0
+        self._info: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._connect()
+        self._thread = threading.Thread(target=self._work, name="updates", daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> None:
+        self._policies = self.create_publisher(Policy, "~/policy", qos.LATCHED)
+        self._answers = self.create_publisher(Tick, "~/update_done", qos.EVENT)
+        self._statuses = self.create_publisher(LearnerStatus, "~/status", qos.EVENT)
+        self.create_subscription(Transition, "transition", self._on_transition, qos.HISTORY)
+        self.create_subscription(Tick, "update_request", self._on_request, qos.EVENT)
+        self.create_timer(_STATUS_PERIOD, self._publish_status)
+
+    # Callbacks: store and notify
+
+    def _on_transition(self, message: Transition) -> None:
+        try:
+            transition = transition_from_msg(message)
+            self._replay.add(transition)
+        except ValueError as error:
+            self.get_logger().error(f"transition refused: {error}", throttle_duration_sec=5.0)
+            return
+        with self._changed:
+            self._newest = transition.observation.id
+            self._changed.notify()
+
+    def _on_request(self, tick: Tick) -> None:
+        with self._changed:
+            self._gate.request(StepId(tick.episode, tick.step))
+            self._changed.notify()
+
+    # The thread of the updates
+
+    def _work(self) -> None:
+        try:
+            # Niceness is a thread's, and of those it starts: callbacks keep the node's own.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._settings.nice)
+            self._publish_policy()
+            while self._step():
+                pass
+        except BaseException as error:  # reported by the main thread, which ends the node
+            self._failure = error
+
+    def _step(self) -> bool:
+        """Answers one request, or waits a little for what is missing; False when it is time to stop."""
+        with self._changed:
+            decision = self._gate.decide(self._newest, self._replay.steps, self._sac.updates)
+            if decision not in (Answer.UPDATE, Answer.ANSWER):
+                with self._book.part(decision.value):
+                    self._changed.wait(0.1)
+                return not self._stopping
+            step = self._gate.answer()
+        if decision is Answer.UPDATE:
+            self._update()
+        stamp = self.get_clock().now().to_msg()
+        version = self._sac.policy_version
+        self._answers.publish(Tick(stamp=stamp, episode=step.episode, step=step.step, policy_version=version))
+        return not self._stopping
+
+    def _update(self) -> None:
+        with self._book.part("sampling"):
+            batch = self._replay.sample(self._settings.batch_size)
+        with self._book.part("update"):
+            self._sac.update(batch)
+            if self._settings.extra_update_time:
+                time.sleep(self._settings.extra_update_time)
+        with self._book.part("transfer"):
+            self._publish_policy()
+
+    def _publish_policy(self) -> None:
+        weights, version = self._sac.policy_bytes(), self._sac.policy_version
+        announcement = self._store.inline(weights, version) if self._inline else self._store.publish(weights, version)
+        message = Policy(**vars(announcement))
+        if self._inline:
+            message.weights = bytes_msg(bytes(weights))
+        message.stamp = self.get_clock().now().to_msg()
+        self._policies.publish(message)
+
+    # Status and end
+
+    def _publish_status(self) -> None:
+        if self._failure is not None:
+            raise RuntimeError(f"updates ended: {type(self._failure).__name__}: {self._failure}") from self._failure
+        seconds, fractions = self._book.close()
+        updates = self._sac.updates
+        info = self._sac.info() if updates else {}
+        status = LearnerStatus(
+            run_id=self._run_id,
+            updates=updates,
+            policy_version=self._sac.policy_version,
+            stored_steps=self._replay.steps,
+            replay_size=len(self._replay),
+            seconds=seconds,
+            updates_per_s=(updates - self._updates_at_status) / seconds,
+            waiting_for_data=fractions.get(Answer.WAIT_FOR_DATA.value, 0.0) + fractions.get(Answer.IDLE.value, 0.0),
+            waiting_for_budget=fractions.get(Answer.WAIT_FOR_BUDGET.value, 0.0),
+            sampling=fractions.get("sampling", 0.0),
+            transfer=fractions.get("transfer", 0.0),
+            update=fractions.get("update", 0.0),
+        )
+        for name in ("critic_loss", "actor_loss", "temperature_loss", "temperature", "entropy", "q_mean"):
+            setattr(status, name, float(info.get(name, 0.0)))
+        status.header.stamp = self.get_clock().now().to_msg()
+        self._updates_at_status = updates
+        self._statuses.publish(status)
+
+    def diagnose(self) -> Diagnosis:
+        level, _, _ = super().diagnose()
+        values = {"updates": self._sac.updates, "stored_steps": self._replay.steps}
+        return level, "learning" if self._sac.updates else "filling the replay", values
+
+    def on_stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout=30.0)
+        if self._run_dir:
+            folder = Path(self._run_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            new = folder / "policy.safetensors.new"
+            new.write_bytes(self._sac.policy_bytes())
+            new.replace(folder / "policy.safetensors")
+            self.get_logger().info(f"policy {self._sac.policy_version} saved in {folder / 'policy.safetensors'}")
+        self._store.close()
+
+
+def main() -> None:
+    """Runs the learner."""
+    run_node(Learner)

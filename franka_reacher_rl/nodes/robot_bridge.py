@@ -1,0 +1,181 @@
+"""The robot bridge: the only node that talks to a robot."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.task import Future
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+
+from franka_reacher_rl.core.bridge import ARMED, Bridge, Measured, Mode, Output
+from franka_reacher_rl.core.moves import Move
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.drivers import make_driver
+from franka_reacher_rl.msg import RobotState, RobotStatus
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import floats_msg, pose_msg, time_from_msg, time_msg
+from franka_reacher_rl.ros.node import Node, run_node
+from franka_reacher_rl.ros.parameters import declare_param
+from franka_reacher_rl.srv import MoveTo
+
+COUNT_EVERY = 0.2  # s, between looks at who publishes commands
+LONGEST_STOP = 1.0  # s, to come to rest before the node goes
+
+
+class RobotBridge(Node):
+    """Takes `velocity_command`, drives one arm, publishes `~/robot_state` and `~/status`.
+
+    Services: `~/move_to`, `~/stop`, `~/arm`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("robot_bridge")
+        robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name of config/robots, or a path"))
+        self._bridge = Bridge(robot)
+        self._driver = make_driver(self, robot)
+        self._moves: dict[int, tuple[Move, Future]] = {}
+        self._published_status: object = None
+        self._states = self.create_publisher(RobotState, "~/robot_state", qos.RELIABLE)
+        self._statuses = self.create_publisher(RobotStatus, "~/status", qos.LATCHED)
+        self._commands = self.create_subscription(JointState, "velocity_command", self._on_command, qos.RELIABLE)
+        self.create_service(Trigger, "~/stop", self._on_stop_request)
+        self.create_service(Trigger, "~/arm", self._on_arm_request)
+        # A move takes seconds: its callback waits in a group of its own, so that the cycle goes on meanwhile.
+        self.create_service(MoveTo, "~/move_to", self._on_move_to, callback_group=ReentrantCallbackGroup())
+        self.create_timer(1.0 / robot.driver.control_rate, self._cycle)
+        self.create_timer(COUNT_EVERY, self._count_publishers)
+
+    # -- the control cycle ----------------------------------------------------------------------------------------
+
+    def _cycle(self) -> None:
+        now = self.now()
+        sample = self._driver.state()
+        if sample is not None:
+            self._bridge.take_state(now, sample.stamp, sample.q, sample.dq)
+        fault = self._driver.fault()
+        if fault:
+            self._bridge.fail(now, fault)
+        output = self._bridge.update(now)
+        if self._bridge.status.mode is not Mode.STARTING:
+            self._driver.send(output.velocity)
+        if self._bridge.measured is not None:
+            self._publish_state(self._bridge.measured, output)
+        self._publish_status()
+        self._answer_moves()
+
+    def _publish_state(self, measured: Measured, output: Output) -> None:
+        robot = self._bridge.robot
+        state = RobotState(
+            header=Header(stamp=time_msg(measured.stamp), frame_id=robot.model.base_frame),
+            joint_names=robot.joints,
+            q=floats_msg(measured.q, "d"),
+            dq=floats_msg(measured.dq, "d"),
+            dq_cmd=floats_msg(output.velocity, "d"),
+            reasons=[reason.value for reason in output.reasons],
+            mode=output.mode.value,
+        )
+        if np.isfinite(measured.q).all():
+            state.o_t_ee = pose_msg(self._bridge.kinematics.forward(measured.q))
+        self._states.publish(state)
+
+    def _publish_status(self) -> None:
+        status = self._bridge.status
+        if status is self._published_status:
+            return
+        self._log_changes()
+        self._published_status = status
+        self._statuses.publish(
+            RobotStatus(
+                header=Header(stamp=self.get_clock().now().to_msg()),
+                robot=self._bridge.robot.name,
+                mode=status.mode.value,
+                fault=status.fault,
+                commands_accepted=status.commands_accepted,
+                commands_refused=status.commands_refused,
+                last_refusal=status.last_refusal,
+                commands_limited=status.commands_limited,
+                watchdog_stops=status.watchdog_stops,
+            )
+        )
+
+    def _log_changes(self) -> None:
+        status, before = self._bridge.status, self._published_status
+        if getattr(before, "fault", "") != status.fault and status.fault:
+            self.get_logger().error(f"fault: {status.fault}; when it is mended, call ~/arm")
+        if getattr(before, "mode", None) is not status.mode and status.mode is Mode.STOPPED:
+            self.get_logger().warning("stopped: call ~/arm to go on")
+        if getattr(before, "commands_refused", 0) != status.commands_refused:
+            self.get_logger().warning(f"command refused: {status.last_refusal}", throttle_duration_sec=2.0)
+
+    # -- what comes in --------------------------------------------------------------------------------------------
+
+    def _on_command(self, message: JointState) -> None:
+        self._bridge.take_command(self.now(), time_from_msg(message.header.stamp), message.name, message.velocity)
+
+    def _count_publishers(self) -> None:
+        if self._commands.handle is None:
+            return
+        infos = self.get_publishers_info_by_topic(self._commands.topic_name)
+        self._bridge.set_publishers([f"{i.node_namespace.rstrip('/')}/{i.node_name}" for i in infos])
+
+    def _on_stop_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._bridge.stop(self.now())
+        response.success, response.message = True, "stopping; call ~/arm to go on"
+        return response
+
+    def _on_arm_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._count_publishers()
+        problem = self._driver.recover() or self._bridge.arm(self.now())
+        response.success, response.message = not problem, problem or "armed"
+        return response
+
+    async def _on_move_to(self, request: MoveTo.Request, response: MoveTo.Response) -> MoveTo.Response:
+        try:
+            move = self._bridge.move_to(self.now(), request.joint_names, request.position, request.timeout)
+        except ValueError as error:
+            response.success, response.message = False, str(error)
+            return response
+        ended: Future = Future()
+        self._moves[id(move)] = (move, ended)
+        await ended
+        response.success, response.message, response.duration = move.success, move.message, move.duration
+        return response
+
+    def _answer_moves(self) -> None:
+        for key, (move, ended) in list(self._moves.items()):
+            if move.done:
+                del self._moves[key]
+                ended.set_result(None)
+
+    # -- for people -----------------------------------------------------------------------------------------------
+
+    def diagnose(self) -> tuple[bytes, str, dict[str, object]]:
+        status = self._bridge.status
+        values: dict[str, object] = {"robot": self._bridge.robot.name, **vars(status), "mode": status.mode.value}
+        if status.mode is Mode.FAULT:
+            return DiagnosticStatus.ERROR, status.fault, values
+        if status.mode not in ARMED:
+            return DiagnosticStatus.WARN, f"{status.mode.value}: {self._bridge.waiting_for()}", values
+        return DiagnosticStatus.OK, status.mode.value, values
+
+    def on_stop(self) -> None:
+        """Brings the arm to rest, whatever ended the node."""
+        if self._bridge.status.mode is not Mode.STARTING:
+            period = 1.0 / self._bridge.robot.driver.control_rate
+            end = time.monotonic() + LONGEST_STOP
+            while not self._bridge.motion.at_rest and time.monotonic() < end:
+                self._driver.send(self._bridge.brake().velocity)
+                time.sleep(period)
+            self._driver.send(np.zeros(self._bridge.robot.dof))
+            self._driver.flush(max(0.0, end - time.monotonic()))
+        self._driver.close()
+
+
+def main() -> None:
+    """Runs the robot bridge."""
+    run_node(RobotBridge)

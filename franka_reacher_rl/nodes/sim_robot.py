@@ -1,0 +1,103 @@
+"""A simulated arm in real time, behind the topics of a ros2_control arm with a forward velocity controller."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, String
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import Marker
+
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import floats_msg
+from franka_reacher_rl.ros.node import Node, run_node
+from franka_reacher_rl.ros.parameters import declare_param
+from franka_reacher_rl.ros.robot_description import RobotDescription
+from franka_reacher_rl.sim.world import World
+from franka_reacher_rl.srv import PlaceTarget
+
+_LONGEST_STEP = 0.1  # s; a process that slept longer does not catch up
+_TF_RATE = 25.0  # Hz
+
+
+class SimRobot(Node):
+    """Publishes `~/joint_states` and `~/target`; takes velocities on `~/commands`."""
+
+    def __init__(self) -> None:
+        super().__init__("sim_robot")
+        self._robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name or a path"))
+        rate = float(declare_param(self, "rate", 120.0, "joint states per second [Hz]"))
+        if not 10.0 <= rate <= 500.0:
+            raise ValueError(f"parameter rate = {rate} is not allowed: 10 to 500 Hz")
+        self._world = World(self._robot)
+        self._stepped = time.monotonic()
+        self._tf_due = 0.0
+        self._states = self.create_publisher(JointState, "~/joint_states", qos.RELIABLE)
+        self._targets = self.create_publisher(PoseStamped, "~/target", qos.LATCHED)
+        self._markers = self.create_publisher(Marker, "~/target_marker", qos.LATCHED)
+        self._tf = self.create_publisher(TFMessage, "/tf", 10)
+        self._description = self.create_publisher(String, "/robot_description", qos.LATCHED)
+        self._drawn = RobotDescription(self._robot)
+        self._description.publish(String(data=self._drawn.urdf))
+        self.create_subscription(Float64MultiArray, "~/commands", self._on_command, qos.RELIABLE)
+        self.create_service(PlaceTarget, "~/place_target", self._on_place_target)
+        self.create_timer(1.0 / rate, self._on_timer)
+        self._publish_target()
+
+    def _advance(self) -> None:
+        now = time.monotonic()
+        self._world.step(min(now - self._stepped, _LONGEST_STEP))
+        self._stepped = now
+
+    def _on_timer(self) -> None:
+        self._advance()
+        stamp = self.get_clock().now().to_msg()
+        state = JointState(name=self._robot.joints)
+        state.header.stamp = stamp
+        state.position = floats_msg(self._world.q, "d")
+        state.velocity = floats_msg(self._world.dq, "d")
+        self._states.publish(state)
+        if self._stepped >= self._tf_due and self._tf.get_subscription_count():
+            self._tf_due = self._stepped + 1.0 / _TF_RATE
+            self._tf.publish(self._drawn.transforms(self._world.q, stamp))
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        if len(message.data) != self._robot.dof:
+            self.get_logger().error(
+                f"command with {len(message.data)} velocities refused: {self._robot.name} has {self._robot.dof} joints",
+                throttle_duration_sec=5.0,
+            )
+            return
+        self._advance()
+        self._world.set_command(message.data)
+
+    def _on_place_target(self, request: PlaceTarget.Request, response: PlaceTarget.Response) -> PlaceTarget.Response:
+        try:
+            self._world.place_target(np.array([request.position.x, request.position.y]))
+            response.success = True
+        except ValueError as error:
+            response.message = str(error)
+        self._publish_target()
+        return response
+
+    def _publish_target(self) -> None:
+        pose = PoseStamped()
+        pose.header.stamp = self.get_clock().now().to_msg()
+        pose.header.frame_id = self._robot.model.base_frame
+        p = pose.pose.position
+        p.x, p.y, p.z = (float(v) for v in self._world.target)
+        self._targets.publish(pose)
+        radii = self._world.model.geom_size[self._world.model.body("target").geomadr[0]]
+        marker = Marker(header=pose.header, ns="target", type=Marker.SPHERE, pose=pose.pose)
+        marker.scale.x, marker.scale.y, marker.scale.z = (2.0 * float(r) for r in radii)
+        marker.color.r, marker.color.g, marker.color.b, marker.color.a = 0.8, 0.05, 0.1, 1.0
+        self._markers.publish(marker)
+
+
+def main() -> None:
+    """Runs the simulated robot."""
+    run_node(SimRobot)

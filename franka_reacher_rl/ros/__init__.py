@@ -1,0 +1,1 @@
+"""Between ROS and the core: messages, parameters, quality of service, starting and ending a node."""

@@ -1,0 +1,270 @@
+"""The graph as data: the nodes both launch files share, and the two remappings in which they differ."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch_ros.actions import Node
+
+from franka_reacher_rl.core.config import Setting
+from franka_reacher_rl.core.paths import config_dir, find_yaml
+from franka_reacher_rl.core.robot import Robot
+from launch import LaunchContext, LaunchDescription
+
+PACKAGE = "franka_reacher_rl"
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "setting",
+        default_value="auto",
+        description="baseline, highres, lite, the path of a setting file, or auto: baseline with CUDA, else lite",
+    ),
+    DeclareLaunchArgument("robot", default_value="panda_sim", description="robot file: a name or a path"),
+    DeclareLaunchArgument(
+        "camera", default_value="simulated", description="simulated, a device such as /dev/video0, or a video file"
+    ),
+    DeclareLaunchArgument(
+        "device", default_value="auto", description="where updates run", choices=["auto", "cpu", "cuda"]
+    ),
+    DeclareLaunchArgument("seed", default_value="0", description="seed of networks, noise, start poses and targets"),
+    DeclareLaunchArgument("episodes", default_value="0", description="episodes to run; 0: no limit"),
+    DeclareLaunchArgument("training_minutes", default_value="0", description="training time to run [min]; 0: no limit"),
+    DeclareLaunchArgument(
+        "run_dir", default_value="auto", description="folder of the run; auto: runs/<date>_<setting>_<robot>_seed<seed>"
+    ),
+    DeclareLaunchArgument("policy", default_value="", description="policy file to run, with evaluate:=true"),
+    DeclareLaunchArgument(
+        "evaluate", default_value="false", description="run a policy without learning", choices=["true", "false"]
+    ),
+    DeclareLaunchArgument("rviz", default_value="false", description="open RViz", choices=["true", "false"]),
+    DeclareLaunchArgument("rqt", default_value="false", description="open rqt", choices=["true", "false"]),
+]
+
+# Each node's inputs and where they come from; outputs are named after their node.
+WIRES = {
+    "camera": {"joint_states": "sim_robot/joint_states", "target": "sim_robot/target"},
+    "reward": {"image": "camera/image_raw"},
+    "environment": {
+        "image": "camera/image_raw",
+        "reward": "reward/value",
+        "robot_state": "robot_bridge/robot_state",
+        "robot_status": "robot_bridge/status",
+        "action": "actor/action",
+        "actor_ready": "actor/ready",
+        "move_to": "robot_bridge/move_to",
+        "stop": "robot_bridge/stop",
+        "place_target": "sim_robot/place_target",
+    },
+    "actor": {"observation": "environment/observation", "policy": "learner/policy"},
+    "learner": {"transition": "actor/transition"},
+    "robot_bridge": {"velocity_command": "actor/velocity_command"},
+    "sim_robot": {},
+    "recorder": {"episode": "environment/episode", "learner_status": "learner/status"},
+}
+
+_SLOW_TO_STOP = "40"  # s, for a learner that finishes an update and writes what is unwritten
+
+
+def graph(wiring: str, ticks: dict[str, dict[str, str]]) -> LaunchDescription:
+    """The launch description of one wiring.
+
+    Args:
+        wiring: `sync` or `async`: prefix of its setting files.
+        ticks: The remappings in which the wirings differ, by node.
+    """
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_nodes, args=[wiring, ticks])])
+
+
+def _nodes(context: LaunchContext, wiring: str, ticks: dict[str, dict[str, str]]) -> list[LaunchDescriptionEntity]:
+    values = {argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS}
+    plan = _Plan(wiring, values)
+    wires = {name: WIRES[name] | ticks.get(name, {}) for name in plan.nodes}
+    if plan.evaluate:
+        wires["actor"]["tick"] = "environment/cycle"
+    nodes = [_node(name, plan.parameters(name), wires[name]) for name in plan.nodes]
+    return [
+        LogInfo(msg=plan.summary()),
+        *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_end(name))) for name, node in nodes),
+        *(node for _, node in nodes),
+        *_viewers(values),
+    ]
+
+
+class _Plan:
+    """What the launch arguments amount to.
+
+    Raises:
+        ValueError: An argument is not allowed; the message says what is.
+    """
+
+    def __init__(self, wiring: str, values: dict[str, str]) -> None:
+        self._values = values
+        self.evaluate = values["evaluate"] == "true"
+        self.setting_path = find_yaml("settings", _setting_name(wiring, values["setting"]))
+        Setting.load(self.setting_path)
+        self.robot = Robot.load(values["robot"])
+        self.seed = _number("seed", values["seed"], int)
+        self.episodes = _number("episodes", values["episodes"], int)
+        self.minutes = _number("training_minutes", values["training_minutes"], float)
+        if self.evaluate and not values["policy"]:
+            raise ValueError("evaluate:=true needs policy:=PATH, for example runs/LAST/policy.safetensors")
+        policy = values["policy"]
+        if policy and not Path(policy).expanduser().is_file():
+            raise ValueError(f"policy {policy} is not there: a run leaves its own in RUN_DIR/policy.safetensors")
+        if policy and not self.evaluate:
+            raise ValueError("policy:=PATH runs a saved policy: say evaluate:=true too")
+        self.wiring = wiring
+        self.run_dir = self._run_dir()
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes of this run."""
+        left_out = set() if self.robot.simulated else {"sim_robot"}
+        left_out |= {"learner"} if self.evaluate else set()
+        return [name for name in WIRES if name not in left_out]
+
+    def parameters(self, node: str) -> list[Any]:
+        """The node's parameters: the setting file, and what the launch arguments say."""
+        robot = str(find_yaml("robots", self._values["robot"]))
+        run: dict[str, Any] = {"episodes": self.episodes, "training_minutes": self.minutes, "seed": self.seed}
+        own: dict[str, dict[str, Any]] = {
+            "camera": {"source": self._values["camera"], "robot": robot},
+            "environment": {"robot": robot, **run},
+            "actor": {
+                "robot": robot,
+                "seed": self.seed,
+                "policy": os.path.abspath(os.path.expanduser(self._values["policy"])) if self._values["policy"] else "",
+                "evaluate": self.evaluate,
+            },
+            "learner": {
+                "robot": robot,
+                "seed": self.seed,
+                "run_dir": self.run_dir,
+                "learner": {"device": self._values["device"]},
+            },
+            "robot_bridge": {"robot": robot},
+            "sim_robot": {"robot": robot},
+            "recorder": {
+                "robot": robot,
+                "setting": str(self.setting_path),
+                "wiring": self.wiring,
+                "camera": self._values["camera"],
+                "policy": self._values["policy"],
+                "evaluate": self.evaluate,
+                "run_dir": self.run_dir,
+                **run,
+            },
+        }
+        return [str(self.setting_path), own.get(node, {})]
+
+    def summary(self) -> str:
+        """One line for the person who started it."""
+        length = f"{self.episodes} episodes" if self.episodes else "until stopped"
+        if self.minutes:
+            length = f"{self.minutes:g} training minutes"
+        what = "evaluating" if self.evaluate else "learning"
+        which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
+        return f"{what}, {self.wiring}, {which}, {length}"
+
+    def _run_dir(self) -> str:
+        if self._values["run_dir"] != "auto":
+            return os.path.abspath(os.path.expanduser(self._values["run_dir"]))
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        what = "evaluate" if self.evaluate else self.setting_path.stem
+        return os.path.abspath(f"runs/{stamp}_{what}_{self.robot.name}_seed{self.seed}")
+
+
+def _setting_name(wiring: str, name: str) -> str:
+    if name.endswith((".yaml", ".yml")):
+        return name
+    if name == "auto":
+        name = "baseline" if _cuda() else "lite"
+    full = f"{wiring}_{name}"
+    if not (config_dir() / "settings" / f"{full}.yaml").is_file():
+        known = sorted(p.stem.split("_", 1)[1] for p in (config_dir() / "settings").glob(f"{wiring}_*.yaml"))
+        names = ", ".join([*known, "auto"])
+        raise ValueError(f"unknown setting {name!r}: there are {names}, or give the path of a .yaml file")
+    return full
+
+
+def _cuda() -> bool:
+    if shutil.which("nvidia-smi") is None:
+        return False
+    import torch  # takes seconds: only where there may be a GPU
+
+    return torch.cuda.is_available()
+
+
+def _number(name: str, text: str, kind: Callable[[str], Any]) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ValueError(f"{name}:={text} is not a number") from None
+    if not 0 <= value < 1e9:
+        raise ValueError(f"{name}:={text} is not allowed: 0 or more")
+    return value
+
+
+def _node(name: str, parameters: list[Any], wires: dict[str, str]) -> tuple[str, Node]:
+    node = Node(
+        package=PACKAGE,
+        executable=name,
+        name=name,
+        parameters=parameters,
+        remappings=list(wires.items()),
+        output="screen",
+        output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
+        sigterm_timeout=_SLOW_TO_STOP,
+        sigkill_timeout="10",
+    )
+    return name, node
+
+
+def _end(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
+    """The whole graph ends with any of its nodes; a failure becomes the exit code of the launch."""
+
+    def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
+        if context.is_shutdown:
+            if event.returncode != 0:
+                raise RuntimeError(f"{name} ended with exit code {event.returncode}")
+            return None
+        if event.returncode == 0 and name == "environment":
+            return [Shutdown(reason="the run is complete")]
+        if event.returncode == 0:
+            return [Shutdown(reason=f"{name} ended")]
+        raise RuntimeError(f"{name} died with exit code {event.returncode}; the reason is in its lines above")
+
+    return on_exit
+
+
+def _viewers(values: dict[str, str]) -> list[LaunchDescriptionEntity]:
+    """RViz and rqt where they are asked for and installed; they may be closed without ending the run."""
+    made: list[LaunchDescriptionEntity] = []
+    viewers = {
+        "rviz": ("rviz2", "rviz2", ["-d", str(config_dir() / "rviz" / "reacher.rviz")]),
+        "rqt": ("rqt_gui", "rqt_gui", ["--perspective-file", str(config_dir() / "rqt" / "reacher.perspective")]),
+    }
+    for argument, (package, executable, arguments) in viewers.items():
+        if values[argument] != "true":
+            continue
+        if _installed(package):
+            made.append(Node(package=package, executable=executable, arguments=arguments, output="log"))
+        else:
+            made.append(
+                LogInfo(msg=f"{argument}:=true, but {package} is not installed: apt install ros-$ROS_DISTRO-{argument}")
+            )
+    return made
+
+
+def _installed(package: str) -> bool:
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    return any(Path(p, "share", package).is_dir() for p in prefixes if p)

@@ -1,0 +1,177 @@
+"""The simulated wrist camera, in the physics' process or in another: a pose goes in, a frame comes out."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import weakref
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.types import Frame, Vector
+from franka_reacher_rl.sim import gl, scene
+from franka_reacher_rl.sim.world import World
+
+MAX_SIZE = 4096  # px
+
+_open: weakref.WeakSet[WristCamera] = weakref.WeakSet()
+
+
+class WristCamera:
+    """A webcam at the flange, looking along its axis.
+
+    Draws what it is told, without physics, so a process of its own needs no more than the robot file. It belongs to
+    the thread that draws the first frame.
+    """
+
+    def __init__(self, source: World | Robot, width: int, height: int) -> None:
+        """Makes a camera; OpenGL starts with the first frame.
+
+        Args:
+            source: A world, whose arm and target are then the default of what is drawn, or only a robot.
+            width: Of a frame in px.
+            height: Of a frame in px.
+
+        Raises:
+            RuntimeError: No OpenGL on this machine; the message names the Debian packages.
+            ValueError: The size is not allowed, or the robot cannot be simulated.
+        """
+        self.world = source if isinstance(source, World) else None
+        self.robot = source.robot if isinstance(source, World) else source
+        self.model = scene.build(self.robot) if self.world is None else self.world.model
+        if not (1 <= width <= MAX_SIZE and 1 <= height <= MAX_SIZE):
+            raise ValueError(f"a frame of {width} x {height} px is not allowed: 1 to {MAX_SIZE} px each way")
+        self.width, self.height = width, height
+        gl.choose_backend()
+        self._data = mujoco.MjData(self.model)
+        self._positions, _ = scene.joint_addresses(self.robot, self.model)
+        self._target = int(self.model.body("target").mocapid[0])
+        self._wrist = self.model.camera(scene.ARM + scene.WRIST_CAMERA).id
+        self._outside = self.model.camera("outside").id
+        self._canvases: dict[tuple[int, int], _Canvas] = {}
+        _open.add(self)
+
+    def render(self, q: Vector | None = None, target: Vector | None = None) -> Frame:
+        """What the wrist camera sees; the arm itself is not drawn.
+
+        Args:
+            q: Joint positions, (joints,) in rad; left out, the world's.
+            target: Centre of the bean bag in the base frame, (3,), or its place on the table, (2,), in m; left out,
+                the world's.
+
+        Returns:
+            (height, width, 3) uint8, RGB.
+
+        Raises:
+            ValueError: A pose is missing where there is no world, or has the wrong length.
+            RuntimeError: OpenGL does not start, or another thread draws.
+        """
+        self._pose(q, target)
+        return self._draw(self._wrist, self.width, self.height, arm=False)
+
+    def render_outside(
+        self, q: Vector | None = None, target: Vector | None = None, *, width: int = 640, height: int = 480
+    ) -> Frame:
+        """The arm, the table and the bean bag from outside, with shadows: a picture for people.
+
+        Args:
+            q: As for render().
+            target: As for render().
+            width: Of the picture in px.
+            height: Of the picture in px.
+
+        Returns:
+            (height, width, 3) uint8, RGB.
+
+        Raises:
+            ValueError: As for render().
+            RuntimeError: As for render().
+        """
+        self._pose(q, target)
+        twice = self._draw(self._outside, 2 * width, 2 * height, arm=True)
+        # (2h, 2w, 3): the mean of each 2 x 2 px smooths the edges
+        return twice.reshape(height, 2, width, 2, 3).mean((1, 3)).astype(np.uint8)
+
+    def close(self) -> None:
+        """Frees OpenGL; frames can no longer be drawn. Closing twice is allowed."""
+        _open.discard(self)
+        for canvas in self._canvases.values():
+            canvas.close()
+        self._canvases.clear()
+
+    def __enter__(self) -> WristCamera:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _pose(self, q: Vector | None, target: Vector | None) -> None:
+        if self.world is None and (q is None or target is None):
+            raise ValueError("a camera without a world needs q and target")
+        q = self.world.q if q is None and self.world is not None else np.asarray(q, float)
+        target = self.world.target if target is None and self.world is not None else np.asarray(target, float)
+        if q.shape != (self.robot.dof,) or target.shape not in ((2,), (3,)):
+            raise ValueError(f"q has shape {q.shape}, target {target.shape}: ({self.robot.dof},) and (2,) or (3,) are due")
+        self._data.qpos[self._positions] = q
+        self._data.mocap_pos[self._target, : len(target)] = target
+        mujoco.mj_kinematics(self.model, self._data)
+        mujoco.mj_camlight(self.model, self._data)
+
+    def _draw(self, camera: int, width: int, height: int, *, arm: bool) -> Frame:
+        if (width, height) not in self._canvases:
+            self._canvases[width, height] = _Canvas(self.model, width, height)
+        return self._canvases[width, height].draw(self._data, camera, arm=arm)
+
+
+class _Canvas:
+    """OpenGL and MuJoCo's drawing state for frames of one size, of one thread."""
+
+    def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
+        self._model = model
+        self._thread = threading.get_ident()
+        self._gl: Any = gl.make_context(width, height)
+        self._gl.make_current()
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height  # the context reads its size there
+        self._view = mujoco.MjrRect(0, 0, width, height)
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._scene = mujoco.MjvScene(model, maxgeom=200)
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._option = mujoco.MjvOption()
+        self._perturb = mujoco.MjvPerturb()
+
+    def draw(self, data: mujoco.MjData, camera: int, *, arm: bool) -> Frame:
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a WristCamera draws in one thread only: the one of its first frame")
+        self._gl.make_current()
+        self._camera.fixedcamid = camera
+        self._option.geomgroup[scene.ARM_GROUP] = arm
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = arm
+        mujoco.mjv_updateScene(
+            self._model, data, self._option, self._perturb, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
+        )
+        mujoco.mjr_render(self._view, self._scene, self._context)
+        frame = np.empty((self._view.height, self._view.width, 3), np.uint8)
+        mujoco.mjr_readPixels(frame, None, self._view, self._context)
+        return np.ascontiguousarray(frame[::-1])  # OpenGL's first row is the lowest
+
+    def close(self) -> None:
+        # Only the drawing thread may free what it drew with; elsewhere the process's end does.
+        if threading.get_ident() == self._thread:
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+        self._gl = None
+
+
+@atexit.register
+def _close_all() -> None:
+    """Frees OpenGL while its bindings still live: later, they print tracebacks."""
+    for camera in list(_open):
+        with contextlib.suppress(Exception):
+            camera.close()

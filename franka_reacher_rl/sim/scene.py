@@ -1,0 +1,146 @@
+"""The simulated room: any arm that MuJoCo can read, put on a table with a red bean bag and a wrist camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from franka_reacher_rl.core.kinematics import find_model
+from franka_reacher_rl.core.robot import Robot
+
+MODELS = Path(__file__).resolve().parent / "models"
+ARM = "arm/"  # prefix of the arm's names in the scene
+WRIST_CAMERA = "wrist_camera"
+OPTICAL_FRAME = "wrist_camera_optical_frame"
+WRIST_FOVY = 45.0  # degrees, a common webcam at 16:9
+ARM_GROUP = 3  # geom group of the arm, which the wrist camera does not draw
+SERVO_TIME = 0.001  # s, time constant of the velocity servos at the start pose
+# kg m^2, of a geared motor's rotor as its joint feels it, for joints whose model gives no armature. Franka's figures are
+# 0.2 to 0.6 (franka_description in Drake, README); without it the light wrist joints feel every jolt of the heavy ones.
+ROTOR_INERTIA = 0.3
+
+
+def build(robot: Robot) -> mujoco.MjModel:
+    """Puts the robot's arm into the room and gives it velocity servos and a wrist camera.
+
+    The arm may be an MJCF or a URDF: MuJoCo reads both. Its own actuators, keyframes and sensors are left out. Nothing
+    collides: what keeps the arm off the table is the safety filter's workspace.
+
+    Raises:
+        ValueError: The robot cannot be simulated, or its model lacks a joint or a frame; the message names it.
+    """
+    if not robot.model.mjcf:
+        raise ValueError(f"robot {robot.name!r} has no model.mjcf, so it cannot be simulated")
+    arm = mujoco.MjSpec.from_file(str(find_model(robot.model.mjcf)))
+    _check_joints(robot, arm)
+    _add_wrist_camera(robot, arm)
+    for part in (*arm.actuators, *arm.keys, *arm.sensors):
+        arm.delete(part)
+    for body in arm.bodies:
+        body.gravcomp = 1.0  # an arm's own controller holds it
+    for joint in arm.joints:
+        joint.actfrclimited = False  # the safety filter limits acceleration and jerk; a servo that saturates may oscillate
+        joint.armature = joint.armature or ROTOR_INERTIA
+    for geom in arm.geoms:
+        geom.group, geom.contype, geom.conaffinity = ARM_GROUP, 0, 0
+    scene = mujoco.MjSpec.from_file(str(MODELS / "scene.xml"))
+    _paint(scene)
+    scene.attach(arm, prefix=ARM, frame=scene.worldbody.add_frame())
+    for name, speed in zip(robot.joints, robot.limits.velocity):
+        servo = scene.add_actuator(name=name, target=ARM + name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        servo.set_to_velocity(kv=1.0)
+        servo.ctrllimited, servo.ctrlrange = True, [-speed, speed]
+    model = scene.compile()
+    _tune_servos(robot, model)
+    return model
+
+
+def joint_addresses(robot: Robot, model: mujoco.MjModel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where the robot's joints lie in qpos and in qvel, (joints,) each, in the robot file's order."""
+    joints = [model.joint(ARM + name) for name in robot.joints]
+    return np.array([j.qposadr[0] for j in joints]), np.array([j.dofadr[0] for j in joints])
+
+
+def has_body(model: mujoco.MjModel, name: str) -> bool:
+    """Whether the model has a body of that name."""
+    return bool(mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name) >= 0)
+
+
+def _check_joints(robot: Robot, arm: mujoco.MjSpec) -> None:
+    there = [j.name for j in arm.joints]
+    for name in robot.joints:
+        if name not in there:
+            raise ValueError(f"{robot.model.mjcf} has no joint {name!r} (of robot {robot.name!r}): it has {', '.join(there)}")
+    frames = [b.name for b in arm.bodies] + [s.name for s in arm.sites]
+    if robot.model.end_effector_frame not in frames:
+        raise ValueError(
+            f"{robot.model.mjcf} has no frame {robot.model.end_effector_frame!r} (the end effector of robot "
+            f"{robot.name!r}): it has {', '.join(frames)}"
+        )
+
+
+def _add_wrist_camera(robot: Robot, arm: mujoco.MjSpec) -> None:
+    if arm.camera(WRIST_CAMERA) is not None:
+        return
+    body = arm.body(OPTICAL_FRAME)
+    if body is None:
+        raise ValueError(f"{robot.model.mjcf} has no camera {WRIST_CAMERA!r} and no link {OPTICAL_FRAME!r}: add one")
+    # An optical frame has z forward and y down, a MuJoCo camera -z forward and y up: half a turn about x.
+    body.add_camera(name=WRIST_CAMERA, quat=[0.0, 1.0, 0.0, 0.0], fovy=WRIST_FOVY)
+
+
+def _tune_servos(robot: Robot, model: mujoco.MjModel) -> None:
+    """Sets each servo's gain from the inertia it moves, so that all settle alike, whatever the arm."""
+    data = mujoco.MjData(model)
+    positions, velocities = joint_addresses(robot, model)
+    data.qpos[positions] = robot.start_middle()
+    mujoco.mj_forward(model, data)
+    column, gain = np.zeros(model.nv), np.zeros(robot.dof)
+    for i, joint in enumerate(velocities):
+        mujoco.mj_mulM(model, data, column, np.eye(model.nv)[joint])
+        gain[i] = column[joint] / SERVO_TIME
+    model.actuator_gainprm[:, 0] = gain
+    model.actuator_biasprm[:, 2] = -gain
+
+
+def _paint(scene: mujoco.MjSpec) -> None:
+    """Draws what a flat colour lacks: grain and planks on the table, cloth on the bag."""
+    random = np.random.default_rng(7)
+    _fill(scene, "table", _planks(random, 512))
+    _fill(scene, "bag", _cloth(random, 64))
+
+
+def _fill(scene: mujoco.MjSpec, name: str, picture: npt.NDArray[np.float64]) -> None:
+    texture = scene.texture(name)
+    texture.builtin = mujoco.mjtBuiltin.mjBUILTIN_NONE
+    texture.height, texture.width, texture.nchannel = picture.shape
+    texture.data = (255.0 * picture.clip(0.0, 1.0)).astype(np.uint8).tobytes()
+
+
+def _smooth(random: np.random.Generator, size: int, rows: int, columns: int) -> npt.NDArray[np.float64]:
+    """Seamless noise with `rows` by `columns` waves, (size, size), zero mean and unit deviation."""
+    frequency = np.fft.fftfreq(size, 1.0 / size)
+    weight = np.exp(-0.5 * ((frequency[:, None] / rows) ** 2 + (frequency[None] / columns) ** 2))
+    noise = np.fft.ifft2(np.fft.fft2(random.standard_normal((size, size))) * weight).real
+    return (noise - noise.mean()) / noise.std()
+
+
+def _planks(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
+    """Wood in ten rows of boards, (size, size, 3) in [0, 1]: seams along and across, so that motion shows either way."""
+    row, along = np.arange(size) * 10 // size, np.arange(size)
+    width, length = size / 10, size / 3
+    grain = 0.05 * _smooth(random, size, 60, 4) + 0.04 * _smooth(random, size, 8, 6)
+    offset = random.uniform(0.0, length, 10)[row][:, None] + along[None]
+    board = (row[:, None] * 7 + (offset // length).astype(int)) % 31
+    shade = random.uniform(-0.12, 0.12, 31)[board]
+    seam = ((along % width < 1.5)[:, None] | (offset % length < 1.5)) * -0.25
+    return np.array([0.66, 0.55, 0.42]) * (1.0 + grain + shade + seam)[..., None]
+
+
+def _cloth(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
+    """Red cloth with folds, (size, size, 3) in [0, 1]."""
+    folds = 0.10 * _smooth(random, size, 3, 3) + 0.05 * _smooth(random, size, 12, 12)
+    return np.array([0.80, 0.05, 0.13]) * (1.0 + folds)[..., None]

@@ -1,0 +1,166 @@
+"""The simulated world's physics: an arm with velocity servos, and a bean bag that can be placed. No ROS, no drawing."""
+
+from __future__ import annotations
+
+import math
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.sim import scene
+
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class World:
+    """One arm over one table; the same commands give the same motion, bit for bit.
+
+    Vectors follow the robot file's joint order.
+    """
+
+    def __init__(self, robot: Robot, *, timestep: float = 0.002) -> None:
+        """Builds the world with the arm at rest in the middle of its start poses.
+
+        Args:
+            robot: The arm; `model.mjcf` names its model.
+            timestep: Of the physics, in s.
+
+        Raises:
+            ValueError: The arm's model lacks a joint or a frame of the robot file, or the timestep is not positive.
+        """
+        if not 0.0 < timestep <= 0.01:
+            raise ValueError(f"timestep = {timestep!r} is not allowed: above 0 to 0.01 s")
+        self.robot = robot
+        self.model = scene.build(robot)
+        self.model.opt.timestep = timestep
+        self.data = mujoco.MjData(self.model)
+        self._positions, self._velocities = scene.joint_addresses(robot, self.model)
+        self._target = int(self.model.body("target").mocapid[0])
+        name = scene.ARM + robot.model.end_effector_frame
+        self._end_effector = self.data.body(name) if scene.has_body(self.model, name) else self.data.site(name)
+        self._owed = 0.0  # s, asked of step() and less than a timestep
+        self.reset(robot.start_middle())
+        self.place_target(robot.target_middle())
+
+    @property
+    def dof(self) -> int:
+        """Number of joints."""
+        return self.robot.dof
+
+    @property
+    def time(self) -> float:
+        """Simulated time in s."""
+        return float(self.data.time)
+
+    @property
+    def q(self) -> Vector:
+        """Joint positions, (joints,) in rad."""
+        return self.data.qpos[self._positions]
+
+    @property
+    def dq(self) -> Vector:
+        """Joint velocities, (joints,) in rad/s."""
+        return self.data.qvel[self._velocities]
+
+    @property
+    def command(self) -> Vector:
+        """Velocities that the servos follow, (joints,) in rad/s."""
+        return self.data.ctrl.copy()
+
+    @property
+    def target(self) -> Vector:
+        """Centre of the bean bag in the base frame, (3,) in m."""
+        return self.data.mocap_pos[self._target].copy()
+
+    def set_command(self, dq_cmd: Vector) -> None:
+        """Sets what the servos follow from now on.
+
+        Args:
+            dq_cmd: (joints,) in rad/s; clipped to the robot's velocity limits.
+
+        Raises:
+            ValueError: Wrong length, or not finite.
+        """
+        limit = np.asarray(self.robot.limits.velocity)
+        self.data.ctrl[:] = np.clip(self._checked(dq_cmd, "dq_cmd"), -limit, limit)
+
+    def step(self, seconds: float) -> None:
+        """Lets time pass, in whole timesteps; what is left over counts towards the next call.
+
+        Raises:
+            ValueError: A negative or infinite time.
+        """
+        if not 0.0 <= seconds < math.inf:
+            raise ValueError(f"cannot step {seconds!r} s")
+        timestep = self.model.opt.timestep
+        self._owed += seconds
+        steps = math.floor(self._owed / timestep + 1e-6)  # so that 40 ms are 20 steps of 2 ms, whatever the rounding
+        self._owed -= steps * timestep
+        if steps:
+            mujoco.mj_step(self.model, self.data, steps)
+
+    def reset(self, q: Vector) -> None:
+        """Puts the arm at rest at q, (joints,) in rad, with a zero command; time and target stay.
+
+        Raises:
+            ValueError: Wrong length, or not finite.
+        """
+        self.data.qpos[self._positions] = self._checked(q, "q")
+        self.data.qvel[:] = 0.0
+        self.data.ctrl[:] = 0.0
+        self.data.qacc_warmstart[:] = 0.0
+        mujoco.mj_forward(self.model, self.data)
+
+    def place_target(self, xy: Vector) -> None:
+        """Puts the bean bag on the table at xy, (2,) in m in the base frame.
+
+        Raises:
+            ValueError: That is not on the table.
+        """
+        table = self.model.geom("table")
+        place = np.asarray(xy, float)
+        lower, upper = table.pos[:2] - table.size[:2], table.pos[:2] + table.size[:2]
+        if place.shape != (2,) or not np.all((place >= lower) & (place <= upper)):
+            raise ValueError(
+                f"target at {np.asarray(xy).tolist()} is not on the table: x {lower[0]:.2f} to {upper[0]:.2f} m, "
+                f"y {lower[1]:.2f} to {upper[1]:.2f} m"
+            )
+        self.data.mocap_pos[self._target, :2] = place
+
+    def end_effector(self) -> npt.NDArray[np.float64]:
+        """O_T_EE, the pose of the robot file's end-effector frame in the base frame, (4, 4)."""
+        mujoco.mj_kinematics(self.model, self.data)
+        pose = np.eye(4)
+        pose[:3, :3] = self._end_effector.xmat.reshape(3, 3)
+        pose[:3, 3] = self._end_effector.xpos
+        return pose
+
+    def save(self) -> Vector:
+        """Everything that the future depends on, one array for a checkpoint."""
+        state = np.empty(mujoco.mj_stateSize(self.model, _STATE))
+        mujoco.mj_getState(self.model, self.data, state, _STATE)
+        return np.append(state, self._owed)
+
+    def restore(self, state: Vector) -> None:
+        """Goes back to what save() gave; the continuation is the same, bit for bit.
+
+        Raises:
+            ValueError: It is not this world's state.
+        """
+        size = mujoco.mj_stateSize(self.model, _STATE)
+        if np.shape(state) != (size + 1,):
+            raise ValueError(f"a state of robot {self.robot.name!r} has shape ({size + 1},), not {np.shape(state)}")
+        mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state[:-1], float), _STATE)
+        self._owed = float(state[-1])
+        mujoco.mj_forward(self.model, self.data)
+        # mj_forward renews the solver's warm start: the one that was saved must stand
+        mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state[:-1], float), _STATE)
+
+    def _checked(self, values: Vector, name: str) -> Vector:
+        vector = np.asarray(values, float)
+        if vector.shape != (self.dof,) or not np.all(np.isfinite(vector)):
+            raise ValueError(f"{name} = {vector.tolist()} is not {self.dof} finite numbers")
+        return vector

@@ -1,0 +1,15 @@
+"""Async: the actor keeps the action cycle, the learner updates as fast as its budget allows."""
+
+from franka_reacher_rl.ros.launching import graph
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The async graph."""
+    return graph(
+        "async",
+        {
+            "actor": {"tick": "environment/cycle"},
+            "learner": {"update_request": "learner/update_done"},
+        },
+    )

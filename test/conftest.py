@@ -1,0 +1,8 @@
+"""Shared by all tests: a domain of their own, so that graphs of other users and other tests are not heard."""
+
+import os
+import random
+
+# From the system's entropy: seeded tests elsewhere must not make two sessions share a domain.
+os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 100))
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

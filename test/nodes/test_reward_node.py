@@ -1,0 +1,71 @@
+"""The reward node with real messages."""
+
+import numpy as np
+import pytest
+from rcl_interfaces.srv import DescribeParameters
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from franka_reacher_rl.msg import Reward as RewardMsg
+from franka_reacher_rl.nodes.reward import Reward
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import image_msg, time_msg
+
+HALF_RED = np.zeros((36, 64, 3), np.uint8)
+HALF_RED[:, :32] = (200, 10, 30)
+
+
+def test_a_frames_reward_carries_its_stamp(probe_after):
+    probe = probe_after("-p", "episode.cycle_ms:=75.0")
+    probe.add(Reward())
+    values = probe.listen(RewardMsg, "/reward/value", qos.NEWEST)
+    masks = probe.listen(Image, "/reward/mask", qos.NEWEST)
+    images = probe.node.create_publisher(Image, "/image", qos.NEWEST)
+    probe.until(
+        lambda: (
+            images.get_subscription_count()
+            and images.publish(image_msg(HALF_RED, Header(stamp=time_msg(5.25)))) is None
+            and values
+            and masks
+        )
+    )
+    assert values[0].header.stamp == time_msg(5.25)
+    assert values[0].coverage == pytest.approx(0.5) and values[0].reward == pytest.approx(0.25 * 75 * 0.5)
+    assert masks[0].encoding == "mono8" and masks[0].data[0] == 255 and masks[0].data[63] == 0
+
+
+def test_bands_are_live_and_nonsense_is_refused(probe_after):
+    probe = probe_after()
+    node = probe.add(Reward())
+    refused = node.set_parameters([Parameter("reward.bands", value=[10, 0, 0, 5, 255, 255])])[0]
+    assert not refused.successful and "is above" in refused.reason
+    assert node.set_parameters([Parameter("reward.bands", value=[50, 0, 0, 70, 255, 255])])[0].successful
+    assert not node.set_parameters([Parameter("episode.cycle_ms", value=50.0)])[0].successful, "not a live parameter"
+
+
+def test_parameters_describe_themselves(probe_after):
+    probe = probe_after()
+    node = probe.add(Reward())
+    client = probe.node.create_client(DescribeParameters, "/reward/describe_parameters")
+    probe.until(client.service_is_ready)
+    future = client.call_async(DescribeParameters.Request(names=["episode.cycle_ms", "reward.alpha"]))
+    probe.until(future.done)
+    cycle, alpha = future.result().descriptors
+    assert "[ms]" in cycle.description and cycle.read_only and cycle.floating_point_range[0].to_value == 1000.0
+    assert "at least 0" in alpha.additional_constraints and not alpha.read_only
+    assert node.get_parameter("episode.cycle_ms").value == 40.0
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("episode.cycle_ms:=1.0", "cycle_ms"),
+        ("episode.cycle_ms:=40", "write 40.0 with a point"),
+        ("reward.alpha:=-1.0", "alpha = -1.0 is not allowed: at least 0"),
+    ],
+)
+def test_a_bad_value_is_refused_at_the_start(ros, argument, words):
+    ros("-p", argument)
+    with pytest.raises(ValueError, match=words):
+        Reward()

