@@ -24,11 +24,9 @@ def resolve() -> list[str]:
         python = str(Path(folder) / "bin" / "python")
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", "pip"], check=True)
         report = Path(folder) / "report.json"
-        subprocess.run(
-            (python, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", report)
-            + ("--requirement", REQUIREMENTS / "environment.txt"),
-            check=True,
-        )
+        command: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+        command += ["--report", report, "--requirement", REQUIREMENTS / "environment.txt"]
+        subprocess.run(command, check=True)
         packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
     # A version's local part (2.13.0+cpu) says where it was found; any build of that version will do.
     pins = {package["name"].lower(): package["version"].split("+")[0] for package in packages}

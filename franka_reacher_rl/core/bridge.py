@@ -7,7 +7,7 @@ the driver shall carry out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -20,7 +20,7 @@ from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.core.safety import Filtered, Reason, Region, SafetyFilter
 from franka_reacher_rl.core.types import Vector
 
-FROZEN_TRAVEL = 0.02  # rad of commanded travel without any change of the measured positions
+FROZEN_TRAVEL = 0.02  # rad commanded without any change of the measured positions
 ON_THE_WAY = frozenset({Reason.ACCELERATION, Reason.JERK})  # every change of a command passes these
 
 
@@ -71,18 +71,20 @@ class Output:
     mode: Mode
 
 
-@dataclass
-class _Travel:
-    """Commanded travel since the measured positions last changed: shows a frozen state."""
+class _Stillness:
+    """Whether the measured positions stay exactly the same although the arm is commanded to move: a frozen state."""
 
-    q: Vector | None = None
-    travel: Vector = field(default_factory=lambda: np.zeros(1))
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._q: Vector | None = None
+        self._since, self._travel = 0.0, 0.0
 
-    def add(self, q: Vector, velocity: Vector, dt: float) -> float:
-        if self.q is None or not np.array_equal(self.q, q):
-            self.q, self.travel = q, np.zeros(len(q))
-        self.travel = self.travel + np.abs(velocity) * dt
-        return float(self.travel.max())
+    def frozen(self, now: float, measured: Measured, velocity: Vector, dt: float) -> bool:
+        """Looks at one cycle; `velocity` (joints,) in rad/s was commanded during it."""
+        if self._q is None or not np.array_equal(self._q, measured.q):
+            self._q, self._since, self._travel = measured.q, now, 0.0
+        self._travel += float(np.abs(velocity).max()) * dt
+        return now - self._since > self._timeout and self._travel > FROZEN_TRAVEL
 
 
 class Bridge:
@@ -107,7 +109,7 @@ class Bridge:
         self._move: Move | None = None
         self._publishers: tuple[str, ...] = ()
         self._updated: float | None = None
-        self._travel = _Travel()
+        self._stillness = _Stillness(robot.bridge.state_timeout)
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
@@ -210,7 +212,7 @@ class Bridge:
         if problem:
             return problem
         if self.status.mode not in ARMED:
-            self._travel = _Travel()
+            self._stillness = _Stillness(self.robot.bridge.state_timeout)
             self._set(mode=Mode.READY, fault="")
         return ""
 
@@ -225,8 +227,10 @@ class Bridge:
 
     def update(self, now: float) -> Output:
         """One control cycle at time `now` in s: what the driver shall carry out from here on."""
+        overslept = self._updated is not None and now - self._updated > 0.5 * self.robot.bridge.state_timeout
         dt = self._elapsed(now)
-        self._check_health(now, dt)
+        if not overslept:  # our own pause says nothing of the arm: states that came meanwhile are read first
+            self._check_health(now, dt)
         self._watch(now)
         filtered = self._decide(now, dt)
         self._count_limited(filtered)
@@ -254,13 +258,14 @@ class Bridge:
         if self.status.mode is Mode.FAULT:
             return
         problem = self._problem(now)
-        if not problem and self._travel_unseen(dt) > FROZEN_TRAVEL:
+        if self.status.mode is Mode.READY and self.motion.at_rest and self._problem_of_state(now):
+            self._set(mode=Mode.STARTING)  # nothing was moving: wait for the arm again, without a person's help
+            return
+        frozen = self.measured is not None and self._stillness.frozen(now, self.measured, self.motion.velocity, dt)
+        if not problem and frozen:
             problem = "joint state is frozen: its positions don't change although the arm is commanded to move"
         if problem:
             self.fail(now, problem)
-
-    def _travel_unseen(self, dt: float) -> float:
-        return self._travel.add(self.measured.q, self.motion.velocity, dt) if self.measured is not None else 0.0
 
     def _problem(self, now: float) -> str:
         if len(self._publishers) > 1:

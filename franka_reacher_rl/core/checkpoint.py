@@ -21,12 +21,12 @@ import json
 import logging
 import os
 import threading
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
@@ -56,6 +56,7 @@ class Checkpointer:
         self._segments = SegmentStore(folder / "replay", replay.row_type)
         self._saved_rows = 0  # rows below it are in the segments
         self._floor = 0  # rows below it are not
+        self._ours = False  # whether the checkpoints in the folder are of this run
         self._thread: threading.Thread | None = None
         self.failure = ""  # why the last save failed; empty: it did not
         self.saved_updates = -1  # of the newest complete checkpoint
@@ -84,8 +85,8 @@ class Checkpointer:
         state: Arrays = {f"sac.{k}": v for k, v in self._sac.save_state().items()}
         state.update({f"replay.{k}": v for k, v in self._replay.state().items()})
         state.update({f"extra.{k}": np.array(v) for k, v in (arrays or {}).items()})
-        total, updates, words = self._replay.total, self._sac.updates, json.dumps(dict(extra or {}))
-        total = int(np.asarray(state["replay.counters"])[0])
+        total, updates = int(np.asarray(state["replay.counters"])[0]), self._sac.updates
+        words = json.dumps(dict(extra or {}))
         self._thread = threading.Thread(target=self._write, args=(state, total, updates, words), name="checkpoint")
         self._thread.start()
         if wait:
@@ -114,19 +115,29 @@ class Checkpointer:
                 self._segments.check(words["layout"])
                 self._segments.read(self._replay, floor, total)
             except (OSError, safetensors.SafetensorError, KeyError, EOFError) as error:
-                _log.warning("%s is damaged (%s); trying the one before", path, error)
+                _log.warning("%s is damaged (%s): set aside, trying the one before", path, error)
+                path.rename(path.with_suffix(".damaged"))
                 continue
             self._sac.load_state(_part(state, "sac."))
             self._replay.load_state(_part(state, "replay."), floor)
+            self._ours = True
             self._saved_rows, self._floor, self.saved_updates = total, int(words["floor"]), self._sac.updates
             return json.loads(words["extra"]), _part(state, "extra.")
         return None
 
     def _write(self, state: Arrays, total: int, updates: int, extra: str) -> None:
         try:
+            if not self._ours and self._complete():
+                raise FileExistsError(f"{self._folder} has the checkpoints of another run: resume it, or take another")
+            self._ours = True
             self._folder.mkdir(parents=True, exist_ok=True)
             self._write_rows(total)
-            words = {"extra": extra, "layout": self._segments.layout, "floor": str(self._floor)}
+            words = {
+                "extra": extra,
+                "layout": self._segments.layout,
+                "floor": str(self._floor),
+                "crc": str(_crc(state)),
+            }
             path = self._folder / f"checkpoint-{updates:010d}-{total:012d}.safetensors"
             _write_durably(path, state, words)
             self.failure, self.saved_updates = "", updates
@@ -159,7 +170,18 @@ class Checkpointer:
 
 def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
     with safetensors.safe_open(path, framework="numpy") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
+        names, words = file.keys(), file.metadata() or {}
+        state = {name: file.get_tensor(name) for name in names}
+    if int(words["crc"]) != _crc(state):
+        raise OSError("its CRC is another")
+    return state, words
+
+
+def _crc(state: Arrays) -> int:
+    crc = 0
+    for name in sorted(state):
+        crc = zlib.crc32(np.ascontiguousarray(state[name]).reshape(-1).view(np.uint8).data, crc)
+    return crc
 
 
 def _part(state: Arrays, prefix: str) -> Arrays:

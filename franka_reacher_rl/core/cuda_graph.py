@@ -25,7 +25,7 @@ class GraphedFunction:
             device: A CUDA device.
         """
         self._function, self._device = function, device
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.reset()
 
     def reset(self) -> None:

@@ -48,9 +48,7 @@ class DeviceReplay:
         return to_device(self._replay.gather(n, copy, flat[:, 3:], flat[:, :-3]), self._device)
 
     def _follow(self) -> None:
-        """Copies the rows added since; one being overwritten meanwhile is copied again by the next call, and `gather`
-        does not use it.
-        """
+        """Copies the rows added since; `gather` leaves out those that the writer overwrote meanwhile."""
         begin, end = max(self._copied, self._replay.oldest), self._replay.total
         while begin < end:
             count = min(_CHUNK, end - begin)

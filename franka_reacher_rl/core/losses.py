@@ -45,7 +45,8 @@ def target_value(
     Returns:
         (batch,).
     """
-    action, log_prob = squashed_sample(*actor(features, proprioception), noise)
+    mean, log_std = actor(features, proprioception)
+    action, log_prob = squashed_sample(mean, log_std, noise)
     value = target_critic(target_features, proprioception, action).amin(0) - temperature * log_prob
     result: Tensor = reward + discount * (1.0 - terminated) * value
     return result
@@ -64,14 +65,15 @@ def actor_loss(
     actor: Actor, critic: TwinCritic, features: Tensor, proprioception: Tensor, noise: Tensor, temperature: Tensor
 ) -> tuple[Tensor, Info]:
     """Mean of temperature * log probability - value, eq. (9), on features that pass no gradient to the encoder."""
-    action, log_prob = squashed_sample(*actor(features, proprioception), noise)
+    mean, log_std = actor(features, proprioception)
+    action, log_prob = squashed_sample(mean, log_std, noise)
     value = critic(features, proprioception, action).amin(0)  # (batch,)
     loss = (temperature * log_prob - value).mean()
     return loss, {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
 
 
 def temperature_loss(log_temperature: Tensor, entropy: Tensor, target_entropy: float) -> tuple[Tensor, Info]:
-    """temperature * (entropy - target), eq. (18): the temperature rises while the entropy is below its target."""
+    """Eq. (18), temperature * (entropy - target): the temperature rises while the entropy is below its target."""
     temperature = torch.exp(log_temperature)
     loss = temperature * (entropy - target_entropy)
     return loss, {"temperature_loss": loss.detach(), "temperature": temperature.detach()}

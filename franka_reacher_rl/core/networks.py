@@ -60,7 +60,7 @@ class Encoder(nn.Module):
             assert isinstance(conv, nn.Conv2d) and conv.bias is not None
             weight = conv.weight if i else conv.weight / 255.0
             x = F.conv2d(F.relu(x) if i else x, weight.to(x.dtype), conv.bias.to(x.dtype), conv.stride)
-        attention = x.flatten(2).to(self.convs[0].weight.dtype).softmax(-1)  # (batch, channels, places)
+        attention = x.flatten(2).to(self.grid.dtype).softmax(-1)  # (batch, channels, places)
         return (attention @ self.grid).flatten(1)
 
 
@@ -112,7 +112,8 @@ class PolicyNetwork(nn.Module):
 
     def forward(self, pixels: Tensor, proprioception: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation, (batch, dof) each, from cropped pixels 0 to 255."""
-        return self.actor(self.encoder(pixels), proprioception)
+        mean, log_std = self.actor(self.encoder(pixels), proprioception)
+        return mean, log_std
 
 
 def make_policy(image: ImageSettings, network: NetworkSettings, dof: int, seed: int) -> PolicyNetwork:
@@ -165,8 +166,9 @@ def initialise_last(actor: Actor) -> None:
 
 
 def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """A reparametrised action and its log probability (Haarnoja et al. 2018, "Soft actor-critic algorithms and
-    applications", appendix C).
+    """A reparametrised action and its log probability.
+
+    Haarnoja et al. 2018, "Soft actor-critic algorithms and applications", appendix C.
 
     Args:
         mean: (batch, dof).
@@ -197,7 +199,7 @@ def network_digest(image: ImageSettings, network: NetworkSettings, dof: int) -> 
 
 
 def _grid(height: int, width: int) -> Tensor:
-    """x and y of every place of a feature map, (height * width, 2), in [-1, 1]."""
+    """Gives x and y of every place of a feature map, (height * width, 2), in [-1, 1]."""
     axes: Sequence[Tensor] = torch.meshgrid(
         torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width), indexing="ij"
     )

@@ -97,7 +97,7 @@ def _check_weights(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> No
     for name, tensor in own.items():
         if given[name].shape != tensor.shape:
             raise ValueError(
-                f"policy weights are of another network: {name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+                f"weights are of another network: {name} is {tuple(given[name].shape)}, here {tuple(tensor.shape)}"
             )
         if not bool(torch.isfinite(given[name].sum())):
             raise ValueError(f"policy weights are not finite: {name}")

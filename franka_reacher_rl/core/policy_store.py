@@ -68,7 +68,7 @@ class PolicyWriter:
         self._sequence, self._slot, self._room = 0, 0, 0
         self._map: mmap.mmap | None = None
         self._path = Path()
-        self._remove: weakref.finalize | None = None
+        self._remove: weakref.finalize[..., PolicyWriter] | None = None
 
     def publish(self, weights: bytes | memoryview, version: int) -> PolicyAnnouncement:
         """Makes a version readable; it costs a copy and a CRC.

@@ -52,7 +52,8 @@ class Prefetcher:
         self._thread.join()
 
     def _run(self) -> None:
-        stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        cuda = self._device.type == "cuda"
+        stream = torch.cuda.Stream(self._device) if cuda else None  # type: ignore[no-untyped-call]
         while self._wanted.get():
             try:
                 self._ready.put(self._sample(stream))

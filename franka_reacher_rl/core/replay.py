@@ -185,7 +185,8 @@ class Replay:
             previous[wanted] = self._scalars_of(drawn - 1)
             rows[wanted] = self._scalars_of(drawn)
             # rows whose slots the writer began to reuse while they were copied are torn: draw those again
-            index[wanted] = np.where(drawn - self.frames >= self._begun - self.capacity, drawn, -1)
+            gone = self._begun - self.capacity
+            index[wanted] = np.where((gone <= 0) | (drawn - self.frames >= gone), drawn, -1)
         return Batch(
             image=image,
             next_image=next_image,
@@ -243,7 +244,8 @@ class Replay:
         every = every[self._run[every % self.capacity] > 0]
         if not len(every):
             raise ValueError(f"no transition to sample among {len(self)} rows: add two consecutive steps first")
-        return self._random.choice(every, n)
+        chosen: Indices = self._random.choice(every, n)
+        return chosen
 
     def _stack_slots(self, rows: Indices) -> Indices:
         """Slots of frames k, k-1, ... of each row, (rows, frames + 1); a run's first frame stands for those before."""

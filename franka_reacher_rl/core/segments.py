@@ -102,7 +102,7 @@ class SegmentStore:
         for first in range(begin, end, step):
             offset = (first % self._rows) * self._size
             for part in replay.slots(first, min(end, first + step)):
-                view = memoryview(part.view(np.uint8)).cast("B")
+                view = part.view(np.uint8).data
                 while len(view):
                     move = os.pwritev if writing else os.preadv
                     done = move(descriptor, [view], offset)

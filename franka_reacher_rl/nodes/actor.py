@@ -54,6 +54,7 @@ class Actor(Node):
         self._tick = Tick()
         self._action: npt.NDArray[np.float32] = np.zeros(self._robot.dof, np.float32)
         self._last_action = Action()
+        self._warm_up(image)
         self._from_file = bool(path)
         if path:
             self._load(Path(path).expanduser())
@@ -72,6 +73,12 @@ class Actor(Node):
             self.create_subscription(PolicyMsg, "policy", self._on_policy, qos.LATCHED)
         self._was_ready: bool | None = None
         self.create_timer(0.1, self._publish_ready)
+
+    def _warm_up(self, image: ImageSettings) -> None:
+        """The first inferences take far longer than a cycle; without noise they leave the generator as it is."""
+        stack = np.zeros((image.channels, image.height, image.width), np.uint8)
+        for _ in range(3):
+            self._policy.act(stack, np.zeros(3 * self._robot.dof, np.float32), deterministic=True)
 
     def _load(self, path: Path) -> None:
         if not path.is_file():

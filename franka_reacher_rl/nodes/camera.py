@@ -34,7 +34,7 @@ class Camera(Node):
         self._source = declare_param(
             self, "source", "simulated", "simulated, a device such as /dev/video0, or a video file"
         )
-        self._fps = float(declare_param(self, "fps", 40.0, "frames per second asked for [Hz]"))
+        self._fps = float(declare_param(self, "fps", 60.0, "frames per second asked for [Hz]"))
         self._frame_id = declare_param(self, "frame_id", "camera_optical_frame", "frame of the camera in /tf")
         self._robot_name = declare_param(self, "robot", "panda_sim", "robot file, for the simulated camera")
         if not 1.0 <= self._fps <= 1000.0:

@@ -12,7 +12,7 @@ import numpy as np
 from geometry_msgs.msg import Point
 from rclpy.task import Future
 from sensor_msgs.msg import Image
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.core.config import EpisodeSettings
@@ -34,7 +34,7 @@ from franka_reacher_rl.srv import MoveTo, PlaceTarget
 
 _KEPT_IMAGES = 8  # waiting for their reward
 _STALE_FRAME = 0.5  # s; a camera that pauses longer ends the episode
-_STALE_STATE = 0.3  # s
+_STALE_STATE = 0.5  # s
 
 
 class Phase(Enum):
@@ -188,8 +188,8 @@ class Environment(Node):
             terminated=False,
             truncated=cycle.end is not None,
         )
-        message = observation_msg(observation, image.header, image)
-        message.header.stamp = stamp
+        header = Header(stamp=stamp, frame_id=image.header.frame_id)  # its own: the image keeps the capture's stamp
+        message = observation_msg(observation, header, image)
         message.lateness = cycle.lateness
         message.robot_stamp = self._state.header.stamp
         self._observations.publish(message)

@@ -18,6 +18,7 @@ from launch_ros.actions import Node
 from franka_reacher_rl.core.config import Setting
 from franka_reacher_rl.core.paths import config_dir, find_yaml
 from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.ros.node import END_WITH_PARENT
 from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "franka_reacher_rl"
@@ -176,8 +177,11 @@ class _Plan:
         return f"{what}, {self.wiring}, {which}, {length}"
 
     def _run_dir(self) -> str:
-        if self._values["run_dir"] != "auto":
-            return os.path.abspath(os.path.expanduser(self._values["run_dir"]))
+        given = self._values["run_dir"]
+        if given != "auto":
+            if given and (Path(given).expanduser() / "episodes.csv").exists():
+                raise ValueError(f"run_dir:={given} already holds a run: give a folder of its own, or none")
+            return os.path.abspath(os.path.expanduser(given)) if given else ""
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         what = "evaluate" if self.evaluate else self.setting_path.stem
         return os.path.abspath(f"runs/{stamp}_{what}_{self.robot.name}_seed{self.seed}")
@@ -222,6 +226,7 @@ def _node(name: str, parameters: list[Any], wires: dict[str, str]) -> tuple[str,
         parameters=parameters,
         remappings=list(wires.items()),
         output="screen",
+        additional_env={END_WITH_PARENT: "1"},
         output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
         sigterm_timeout=_SLOW_TO_STOP,
         sigkill_timeout="10",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from rclpy.signals import SignalHandlerOptions
 
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2
+END_WITH_PARENT = "REACHER_END_WITH_PARENT"  # environment variable, set by the launch files
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 # Level (DiagnosticStatus.OK, WARN, ERROR), a sentence, and values.
@@ -77,6 +80,8 @@ def run_node(node_class: Callable[[], Node], args: list[str] | None = None) -> N
     Exit codes: 0 for an asked-for end, 1 for a failure, 2 for settings that are not allowed.
     """
     signals = _Signals()
+    if os.environ.get(END_WITH_PARENT):
+        _end_with_parent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     sys.exit(_run(node_class, signals))
 
@@ -109,6 +114,13 @@ def _run(node_class: Callable[[], Node], signals: _Signals) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return code
+
+
+def _end_with_parent() -> None:
+    """Has the kernel send SIGTERM when the parent dies, be it killed: no node outlives its launch."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _innermost(error: BaseException) -> str:

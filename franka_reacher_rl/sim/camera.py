@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import threading
 import weakref
 from typing import Any
@@ -94,7 +95,13 @@ class WristCamera:
         self._pose(q, target)
         twice = self._draw(self._outside, 2 * width, 2 * height, arm=True)
         # (2h, 2w, 3): the mean of each 2 x 2 px smooths the edges
-        return twice.reshape(height, 2, width, 2, 3).mean((1, 3)).astype(np.uint8)
+        return np.asarray(twice.reshape(height, 2, width, 2, 3).mean((1, 3)), np.uint8)
+
+    @property
+    def intrinsics(self) -> Vector:
+        """The camera matrix K, (3, 3) in px, of a pinhole without distortion, as sensor_msgs/CameraInfo has it."""
+        focal = 0.5 * self.height / math.tan(0.5 * math.radians(self.model.cam_fovy[self._wrist]))
+        return np.array([[focal, 0.0, 0.5 * self.width], [0.0, focal, 0.5 * self.height], [0.0, 0.0, 1.0]])
 
     def close(self) -> None:
         """Frees OpenGL; frames can no longer be drawn. Closing twice is allowed."""
@@ -115,7 +122,9 @@ class WristCamera:
         q = self.world.q if q is None and self.world is not None else np.asarray(q, float)
         target = self.world.target if target is None and self.world is not None else np.asarray(target, float)
         if q.shape != (self.robot.dof,) or target.shape not in ((2,), (3,)):
-            raise ValueError(f"q has shape {q.shape}, target {target.shape}: ({self.robot.dof},) and (2,) or (3,) are due")
+            raise ValueError(
+                f"q has shape {q.shape} and target {target.shape}: not ({self.robot.dof},) and (2,) or (3,)"
+            )
         self._data.qpos[self._positions] = q
         self._data.mocap_pos[self._target, : len(target)] = target
         mujoco.mj_kinematics(self.model, self._data)

@@ -47,7 +47,7 @@ def pictures(robot: Robot, seed: int, width: int, height: int) -> dict[str, Fram
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the pictures as PNG files and says where."""
-    parser = argparse.ArgumentParser(description="Draws the simulated world: wrist view, mask and the robot from outside.")
+    parser = argparse.ArgumentParser(description="Draws the simulated world: wrist view, mask, robot from outside.")
     parser.add_argument("--robot", default="panda_sim", help="robot file, a name or a path (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures, made where missing")
     parser.add_argument("--seed", type=int, default=0, help="draws start pose and target (default: %(default)s)")

@@ -18,8 +18,9 @@ OPTICAL_FRAME = "wrist_camera_optical_frame"
 WRIST_FOVY = 45.0  # degrees, a common webcam at 16:9
 ARM_GROUP = 3  # geom group of the arm, which the wrist camera does not draw
 SERVO_TIME = 0.001  # s, time constant of the velocity servos at the start pose
-# kg m^2, of a geared motor's rotor as its joint feels it, for joints whose model gives no armature. Franka's figures are
-# 0.2 to 0.6 (franka_description in Drake, README); without it the light wrist joints feel every jolt of the heavy ones.
+# kg m^2, of a geared motor's rotor as its joint feels it, for joints whose model gives no armature. Franka's figures
+# for the FR3 are 0.2 to 0.6 (README of franka_description in Drake); without it the light joints of the wrist would
+# feel every jolt of the heavy ones.
 ROTOR_INERTIA = 0.3
 
 
@@ -42,14 +43,15 @@ def build(robot: Robot) -> mujoco.MjModel:
     for body in arm.bodies:
         body.gravcomp = 1.0  # an arm's own controller holds it
     for joint in arm.joints:
-        joint.actfrclimited = False  # the safety filter limits acceleration and jerk; a servo that saturates may oscillate
+        joint.actfrclimited = False  # limiting acceleration is the safety filter's; a saturated servo oscillates
+        joint.solref_limit, joint.solimp_limit = [0.004, 1.0], [0.99, 0.999, 0.001, 0.5, 2.0]  # a hard stop
         joint.armature = joint.armature or ROTOR_INERTIA
     for geom in arm.geoms:
         geom.group, geom.contype, geom.conaffinity = ARM_GROUP, 0, 0
     scene = mujoco.MjSpec.from_file(str(MODELS / "scene.xml"))
     _paint(scene)
     scene.attach(arm, prefix=ARM, frame=scene.worldbody.add_frame())
-    for name, speed in zip(robot.joints, robot.limits.velocity):
+    for name, speed in zip(robot.joints, robot.limits.velocity, strict=True):
         servo = scene.add_actuator(name=name, target=ARM + name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         servo.set_to_velocity(kv=1.0)
         servo.ctrllimited, servo.ctrlrange = True, [-speed, speed]
@@ -73,7 +75,9 @@ def _check_joints(robot: Robot, arm: mujoco.MjSpec) -> None:
     there = [j.name for j in arm.joints]
     for name in robot.joints:
         if name not in there:
-            raise ValueError(f"{robot.model.mjcf} has no joint {name!r} (of robot {robot.name!r}): it has {', '.join(there)}")
+            raise ValueError(
+                f"{robot.model.mjcf} has no joint {name!r} (of robot {robot.name!r}): it has {', '.join(there)}"
+            )
     frames = [b.name for b in arm.bodies] + [s.name for s in arm.sites]
     if robot.model.end_effector_frame not in frames:
         raise ValueError(
@@ -125,11 +129,11 @@ def _smooth(random: np.random.Generator, size: int, rows: int, columns: int) -> 
     frequency = np.fft.fftfreq(size, 1.0 / size)
     weight = np.exp(-0.5 * ((frequency[:, None] / rows) ** 2 + (frequency[None] / columns) ** 2))
     noise = np.fft.ifft2(np.fft.fft2(random.standard_normal((size, size))) * weight).real
-    return (noise - noise.mean()) / noise.std()
+    return np.asarray((noise - noise.mean()) / noise.std())
 
 
 def _planks(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
-    """Wood in ten rows of boards, (size, size, 3) in [0, 1]: seams along and across, so that motion shows either way."""
+    """Wood in ten rows of boards, (size, size, 3) in [0, 1]; seams both ways, so that motion shows either way."""
     row, along = np.arange(size) * 10 // size, np.arange(size)
     width, length = size / 10, size / 3
     grain = 0.05 * _smooth(random, size, 60, 4) + 0.04 * _smooth(random, size, 8, 6)
@@ -137,10 +141,10 @@ def _planks(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
     board = (row[:, None] * 7 + (offset // length).astype(int)) % 31
     shade = random.uniform(-0.12, 0.12, 31)[board]
     seam = ((along % width < 1.5)[:, None] | (offset % length < 1.5)) * -0.25
-    return np.array([0.66, 0.55, 0.42]) * (1.0 + grain + shade + seam)[..., None]
+    return np.asarray(np.array([0.66, 0.55, 0.42]) * (1.0 + grain + shade + seam)[..., None])
 
 
 def _cloth(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
     """Red cloth with folds, (size, size, 3) in [0, 1]."""
     folds = 0.10 * _smooth(random, size, 3, 3) + 0.05 * _smooth(random, size, 12, 12)
-    return np.array([0.80, 0.05, 0.13]) * (1.0 + folds)[..., None]
+    return np.asarray(np.array([0.80, 0.05, 0.13]) * (1.0 + folds)[..., None])

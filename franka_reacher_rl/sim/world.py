@@ -58,22 +58,22 @@ class World:
     @property
     def q(self) -> Vector:
         """Joint positions, (joints,) in rad."""
-        return self.data.qpos[self._positions]
+        return np.array(self.data.qpos[self._positions])
 
     @property
     def dq(self) -> Vector:
         """Joint velocities, (joints,) in rad/s."""
-        return self.data.qvel[self._velocities]
+        return np.array(self.data.qvel[self._velocities])
 
     @property
     def command(self) -> Vector:
         """Velocities that the servos follow, (joints,) in rad/s."""
-        return self.data.ctrl.copy()
+        return np.array(self.data.ctrl)
 
     @property
     def target(self) -> Vector:
         """Centre of the bean bag in the base frame, (3,) in m."""
-        return self.data.mocap_pos[self._target].copy()
+        return np.array(self.data.mocap_pos[self._target])
 
     def set_command(self, dq_cmd: Vector) -> None:
         """Sets what the servos follow from now on.

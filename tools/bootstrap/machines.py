@@ -92,6 +92,7 @@ class OwnMachine(Machine):
                     "It may be interrupted at any time; what is complete is kept."
                 )
             self.environment.stamps.run(steps)
+            self.environment.check_system()
             self.workspace.build(build)
             self._write_source_file()
 

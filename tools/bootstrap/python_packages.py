@@ -86,7 +86,8 @@ def explain_pip(log: Path) -> str:
             "The disk is full: no room for the Python packages. They need 4 GiB here (10 GiB with the CUDA build of "
             f"PyTorch) and as much in pip's cache. Make room, then run this again (log: {log})."
         )
-    missing = re.search(r"No matching distribution found for (\S+)", text)
+    # With a constraint, pip calls it a conflict when an index lacks the version.
+    missing = re.search(r"No matching distribution found for (\S+)|The user requested \(constraint\) (\S+)", text)
     if _NETWORK_TROUBLE.search(text):
         return (
             "No network: pip can't reach the Python package index. Connect (or set PIP_INDEX_URL, PIP_PROXY to reach "
@@ -94,7 +95,7 @@ def explain_pip(log: Path) -> str:
         )
     if missing:
         return (
-            f"The Python package index has no {missing.group(1)} for Python {sys.version_info.major}."
+            f"The Python package index has no {missing.group(1) or missing.group(2)} for Python {sys.version_info.major}."
             f"{sys.version_info.minor} on this machine. Another Python may do: "
             f"REACHER_PYTHON=python3.11 ./reacher setup (log: {log})."
         )

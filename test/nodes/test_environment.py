@@ -1,0 +1,178 @@
+"""The environment node against a scripted camera, robot and actor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool, Header
+from std_srvs.srv import Trigger
+
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.msg import Action, EpisodeStatus, Observation, Reward, RobotState, RobotStatus, Tick
+from franka_reacher_rl.nodes.environment import Environment
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import floats_msg, image_msg, time_from_msg, time_msg
+from franka_reacher_rl.srv import MoveTo, PlaceTarget
+
+ROBOT = Robot.load("panda_sim")
+AGE = 0.03  # s, of every frame when it is published
+
+
+class World:
+    """Everything around the environment, answering at once."""
+
+    def __init__(self, probe) -> None:
+        self.probe, node = probe, probe.node
+        self.acting, self.publishing, self.mode = True, True, RobotStatus.READY
+        self.moves: list[list[float]] = []
+        self.targets: list[Point] = []
+        self.stops = 0
+        self.captured: list[float] = []
+        self._images = node.create_publisher(Image, "image", qos.NEWEST)
+        self._rewards = node.create_publisher(Reward, "reward", qos.NEWEST)
+        self._states = node.create_publisher(RobotState, "robot_state", qos.RELIABLE)
+        self._status = node.create_publisher(RobotStatus, "robot_status", qos.LATCHED)
+        self._ready = node.create_publisher(Bool, "actor_ready", qos.LATCHED)
+        self._actions = node.create_publisher(Action, "action", qos.EVENT)
+        node.create_service(MoveTo, "move_to", self._move_to)
+        node.create_service(PlaceTarget, "place_target", self._place_target)
+        node.create_service(Trigger, "stop", self._stop)
+        self.observations: list[Observation] = []
+        node.create_subscription(Observation, "environment/observation", self._on_observation, qos.RELIABLE)
+        self.ticks = probe.listen(Tick, "environment/cycle", qos.EVENT)
+        self.episodes = probe.listen(EpisodeStatus, "environment/episode", qos.EVENT)
+        self.set_mode(RobotStatus.READY)
+        self._ready.publish(Bool(data=True))
+        node.create_timer(0.005, self._publish)
+
+    def set_mode(self, mode: str) -> None:
+        self._status.publish(RobotStatus(mode=mode, fault="" if mode == RobotStatus.READY else "tripped"))
+
+    def _now(self) -> float:
+        return self.probe.node.get_clock().now().nanoseconds * 1e-9
+
+    def _publish(self) -> None:
+        if not self.publishing:
+            return
+        captured = self._now() - AGE
+        self.captured.append(captured)
+        header = Header(stamp=time_msg(captured))
+        self._rewards.publish(Reward(header=header, reward=2.0))
+        self._images.publish(image_msg(np.full((36, 64, 3), 7, np.uint8), header))
+        state = RobotState(header=Header(stamp=time_msg(self._now())), joint_names=ROBOT.joints)
+        for i, name in enumerate(("q", "dq", "dq_cmd")):
+            setattr(state, name, floats_msg(np.full(7, float(i)), "d"))
+        self._states.publish(state)
+
+    def _move_to(self, request, response):
+        self.moves.append(list(request.position))
+        response.success = True
+        return response
+
+    def _place_target(self, request, response):
+        self.targets.append(request.position)
+        response.success = True
+        return response
+
+    def _stop(self, request, response):
+        self.stops += 1
+        response.success = True
+        return response
+
+    def _on_observation(self, message: Observation) -> None:
+        self.observations.append(message)
+        if self.acting and not message.truncated:
+            self._actions.publish(
+                Action(episode=message.episode, step=message.step, observation_age=0.02, policy_version=3)
+            )
+
+
+def _start(probe_after, *parameters: str):
+    arguments = [part for p in ("episode.seconds:=0.4", *parameters) for part in ("-p", p)]
+    probe = probe_after(*arguments)
+    world = World(probe)
+    return probe, world, probe.add(Environment())
+
+
+def test_two_episodes_and_the_end(probe_after):
+    probe, world, node = _start(probe_after, "episodes:=2", "seed:=5")
+    probe.until(lambda: node.exit_code is not None)
+    assert node.exit_code == 0 and world.stops == 1
+    seen = [(o.episode, o.step) for o in world.observations]
+    assert seen == [(e, s) for e in (1, 2) for s in range(11)] == [(t.episode, t.step) for t in world.ticks]
+    for o in world.observations:
+        assert o.first == (o.step == 0) and o.truncated == (o.step == 10) and not o.terminated
+        assert o.reward == (0.0 if o.first else 2.0)
+        assert list(o.proprioception) == [0.0] * 7 + [1.0] * 7 + [2.0] * 7
+    assert [(e.episode, e.steps, e.episode_return, e.end_reason, e.last) for e in world.episodes] == [
+        (1, 10, 20.0, "time_limit", False),
+        (2, 10, 20.0, "time_limit", True),
+    ]
+    assert world.episodes[0].observation_age_ms_median == pytest.approx(20.0)
+    assert len(world.moves) == len(world.targets) == 2 and world.moves[0] != world.moves[1]
+    low, high = np.array(ROBOT.reset.start_lower), np.array(ROBOT.reset.start_upper)
+    assert all(np.all((low <= m) & (m <= high)) for m in world.moves)
+
+
+def test_an_image_keeps_the_stamp_of_its_capture(probe_after):
+    probe, world, _ = _start(probe_after)
+    probe.until(lambda: len(world.observations) > 5)
+    captured = {round(c, 6) for c in world.captured}
+    for o in world.observations:
+        assert round(time_from_msg(o.image.header.stamp), 6) in captured
+        assert time_from_msg(o.header.stamp) - time_from_msg(o.image.header.stamp) > 0.9 * AGE
+
+
+def test_the_same_seed_gives_the_same_resets(probe_after):
+    moves = []
+    for _ in range(2):
+        probe, world, node = _start(probe_after, "episodes:=1", "seed:=7", "episode.seconds:=0.1")
+        probe.until(lambda: node.exit_code is not None)
+        moves.append((world.moves, [(p.x, p.y) for p in world.targets]))
+        probe.close()
+        probe.close = lambda: None
+        import rclpy
+
+        rclpy.try_shutdown()
+    assert moves[0] == moves[1]
+
+
+def test_a_silent_actor_ends_the_episode_and_the_next_one_begins(probe_after):
+    probe, world, _ = _start(probe_after, "episode.action_timeout:=0.1")
+    world.acting = False
+    probe.until(lambda: world.episodes)
+    assert world.episodes[0].end_reason == "no_action" and world.observations[-1].truncated
+    world.acting = True
+    probe.until(lambda: len(world.episodes) > 1)
+    assert world.episodes[1].end_reason == "time_limit"
+
+
+def test_a_robot_that_trips_ends_the_episode_until_it_is_armed(probe_after):
+    probe, world, _ = _start(probe_after, "episode.seconds:=5.0")
+    probe.until(lambda: len(world.observations) > 3)
+    world.set_mode(RobotStatus.FAULT)
+    probe.until(lambda: world.episodes)
+    assert world.episodes[0].end_reason == "robot_stopped"
+    moves = len(world.moves)
+    deadline = world._now() + 0.3
+    probe.until(lambda: world._now() > deadline)
+    assert len(world.moves) == moves, "it moved a robot that is in fault"
+    world.set_mode(RobotStatus.READY)
+    probe.until(lambda: world.observations[-1].episode == 2)
+
+
+def test_a_camera_that_stops_ends_the_episode(probe_after):
+    probe, world, _ = _start(probe_after, "episode.seconds:=5.0")
+    probe.until(lambda: len(world.observations) > 3)
+    world.publishing = False
+    probe.until(lambda: world.episodes)
+    assert world.episodes[0].end_reason == "input_lost"
+
+
+@pytest.mark.parametrize("argument", ["episodes:=-1", "training_minutes:=-2.0", "robot:=pandax"])
+def test_nonsense_is_refused(ros, argument):
+    ros("-p", argument)
+    with pytest.raises(ValueError, match=r"not allowed|panda_sim"):
+        Environment()
