@@ -1,7 +1,8 @@
 """Async: the actor keeps the action cycle, the learner updates as fast as its budget allows."""
 
-from franka_reacher_rl.ros.launching import graph
 from launch import LaunchDescription
+
+from franka_reacher_rl.ros.launching import graph
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -1,7 +1,8 @@
 """Sync: the actor waits for the learner, the learner for the step. One update between two actions, in lockstep."""
 
-from franka_reacher_rl.ros.launching import graph
 from launch import LaunchDescription
+
+from franka_reacher_rl.ros.launching import graph
 
 
 def generate_launch_description() -> LaunchDescription:

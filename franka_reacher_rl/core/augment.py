@@ -17,43 +17,69 @@ def draw_offsets(batch: int, radius: tuple[int, int], generator: torch.Generator
     return torch.stack([rows, columns], -1)
 
 
-def crop(images: Tensor, offsets: Tensor, out: Tensor) -> Tensor:
-    """Crops each image at its own offset and converts it, in one pass over the pixels.
-
-    Args:
-        images: uint8 (batch, channels, height, width), any strides.
-        offsets: int64 (batch, 2), rows and columns, on the images' device.
-        out: (batch, channels, rows, columns) of any type and memory format; filled with values 0 to 255.
-
-    Returns:
-        out.
-
-    Raises:
-        ValueError: An offset reaches over the edge.
-    """
-    if images.is_cuda:
-        return _crop_by_index(images, offsets, out)
-    height, width = out.shape[-2:]
-    low, high = offsets.amin(0).tolist(), offsets.amax(0).tolist()
-    if min(low) < 0 or high[0] + height > images.shape[-2] or high[1] + width > images.shape[-1]:
-        raise ValueError(f"offsets {low} to {high} crop {height}x{width} out of {tuple(images.shape[-2:])}: too far")
-    # Faster than an index: each copy is vectorised, converts and changes the memory format in one go.
-    for target, image, (row, column) in zip(out.unbind(0), images.unbind(0), offsets.tolist()):
-        target.copy_(image[:, row : row + height, column : column + width])
-    return out
-
-
-def _crop_by_index(images: Tensor, offsets: Tensor, out: Tensor) -> Tensor:
-    """The same without leaving the device; offsets are trusted, since looking at them would wait for it."""
-    height, width = out.shape[-2:]
-    batch = torch.arange(len(images), device=images.device)[:, None, None]
-    rows = (offsets[:, :1] + torch.arange(height, device=images.device))[:, :, None]  # (batch, height, 1)
-    columns = (offsets[:, 1:] + torch.arange(width, device=images.device))[:, None, :]  # (batch, 1, width)
-    return out.copy_(images.permute(0, 2, 3, 1)[batch, rows, columns].permute(0, 3, 1, 2))
-
-
 def centre_crop(images: Tensor, radius: tuple[int, int]) -> Tensor:
     """The acting crop, a view: (..., height - 2 * rows, width - 2 * columns)."""
     rows, columns = radius
     height, width = images.shape[-2:]
     return images[..., rows : height - rows, columns : width - columns]
+
+
+class Cropper:
+    """Crops each image of a batch at its own offset, and gives it the layout and type of the convolutions.
+
+    It keeps its memory, so what it returns is written anew by the next call.
+    """
+
+    def __init__(self, height: int, width: int, dtype: torch.dtype) -> None:
+        """Takes memory with the first batch.
+
+        Args:
+            height: Of a crop.
+            width: Of a crop.
+            dtype: Of the pixels that come out.
+        """
+        self.height, self.width, self.dtype = height, width, dtype
+        self._crops, self._interleaved, self._pixels = (torch.empty(0) for _ in range(3))
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, offsets: Tensor) -> Tensor:
+        """The crops.
+
+        Args:
+            images: uint8 (batch, channels, height, width), any strides.
+            offsets: int64 (batch, 2), rows and columns, on the images' device.
+
+        Returns:
+            (batch, channels, height, width) of the crop, channels last in memory, 0 to 255.
+
+        Raises:
+            ValueError: An offset reaches over the edge (on the CPU; elsewhere looking would mean waiting).
+        """
+        shape = (*images.shape[:2], self.height, self.width)
+        if self._pixels.shape != shape or self._pixels.dtype != self.dtype:
+            self._crops = torch.zeros(shape, dtype=torch.uint8, device=images.device)
+            self._interleaved = self._crops.to(memory_format=torch.channels_last)
+            self._pixels = self._interleaved.to(self.dtype)
+        if images.is_cuda:
+            return self._pixels.copy_(self._by_index(images, offsets))
+        self._one_by_one(images, offsets)
+        # bytes are four times fewer than floats: change their order first, their type after
+        return self._pixels.copy_(self._interleaved.copy_(self._crops))
+
+    def _one_by_one(self, images: Tensor, offsets: Tensor) -> None:
+        """In NumPy: whole rows are copied, at memory's speed, and no threads have to be woken for each image."""
+        low, high = offsets.amin(0).tolist(), offsets.amax(0).tolist()
+        if min(low) < 0 or high[0] + self.height > images.shape[-2] or high[1] + self.width > images.shape[-1]:
+            size, whole = (self.height, self.width), tuple(images.shape[-2:])
+            raise ValueError(f"crops of {size} at {low} to {high} reach over the edge of {whole} images")
+        source, target = images.numpy(), self._crops.numpy()
+        for i, (row, column) in enumerate(offsets.tolist()):
+            target[i] = source[i, :, row : row + self.height, column : column + self.width]
+
+    def _by_index(self, images: Tensor, offsets: Tensor) -> Tensor:
+        """In one kernel."""
+        device = images.device
+        batch = torch.arange(len(images), device=device)[:, None, None]
+        rows = (offsets[:, :1] + torch.arange(self.height, device=device))[:, :, None]  # (batch, height, 1)
+        columns = (offsets[:, 1:] + torch.arange(self.width, device=device))[:, None, :]  # (batch, 1, width)
+        return images.permute(0, 2, 3, 1)[batch, rows, columns].permute(0, 3, 1, 2)

@@ -109,6 +109,7 @@ class Bridge:
         self._move: Move | None = None
         self._publishers: tuple[str, ...] = ()
         self._updated: float | None = None
+        self._interrupted = False
         self._stillness = _Stillness(robot.bridge.state_timeout)
 
     # -- what comes in --------------------------------------------------------------------------------------------
@@ -146,9 +147,7 @@ class Bridge:
             if self.status.mode not in ARMED:
                 raise Refused(Refusal.NOT_ARMED, self.waiting_for())
         except Refused as refused:
-            self._set(
-                commands_refused=self.status.commands_refused + 1, last_refusal=f"{refused.why.value}: {refused}"
-            )
+            self._set(commands_refused=self.status.commands_refused + 1, last_refusal=f"{refused.why.value}: {refused}")
             return refused.why
         self._command = Command(ordered, stamp, now)
         self._command_limited = False
@@ -222,6 +221,13 @@ class Bridge:
             self._end_move(now, why)
             self._command = None
             self._set(mode=Mode.FAULT, fault=why)
+
+    def interrupt(self, now: float, why: str) -> None:
+        """The arm has stopped by itself and will be ready again by itself: called for each cycle until it is."""
+        self._end_move(now, why)
+        self._interrupted = True
+        if self.status.mode is Mode.MOVING:
+            self._set(mode=Mode.READY)
 
     # -- the control cycle ----------------------------------------------------------------------------------------
 
@@ -297,6 +303,9 @@ class Bridge:
 
     def _decide(self, now: float, dt: float) -> Filtered:
         mode, measured = self.status.mode, self.measured
+        if self._interrupted:
+            self._interrupted = False
+            return Filtered(Motion.rest(self.robot.dof), (Reason.INTERRUPTED,))
         if measured is None:
             return Filtered(brake(self.motion, self._limits, dt))
         age = max(now - measured.stamp, 0.0)

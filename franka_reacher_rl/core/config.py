@@ -127,6 +127,10 @@ class LearnerSettings(Checked):
     )
     threads: int = param(0, "threads of the learner's arithmetic; 0: all cores", minimum=0, maximum=256)
     nice: int = param(10, "niceness of the learner's process: higher yields to the control path", minimum=0, maximum=19)
+    cores: str = param("", "cores the learner stays on, for example 1,2-3; empty: all")
+    prefetch: bool = param(True, "sample the next batch on another thread while this one is learned from")
+    replay_on_device: bool = param(False, "keep a copy of the replay's frames in the device's memory")
+    checkpoint_period: float = param(60.0, "time between checkpoints; 0: none", unit="s", minimum=0.0)
 
 
 @dataclass(frozen=True)

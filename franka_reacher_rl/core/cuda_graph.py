@@ -48,7 +48,7 @@ class GraphedFunction:
         elif self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
             torch.cuda.synchronize(self._device)
-            with torch.cuda.graph(self._graph, stream=self._stream):
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
                 self._outputs = self._function(self._inputs)
             self._graph.replay()  # capturing does not run it
         else:

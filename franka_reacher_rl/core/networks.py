@@ -59,7 +59,7 @@ class Encoder(nn.Module):
         for i, conv in enumerate(self.convs):
             assert isinstance(conv, nn.Conv2d) and conv.bias is not None
             weight = conv.weight if i else conv.weight / 255.0
-            x = F.conv2d(F.relu(x) if i else x, weight.to(x.dtype), conv.bias.to(x.dtype), conv.stride)
+            x = F.conv2d(x.relu_() if i else x, weight.to(x.dtype), conv.bias.to(x.dtype), conv.stride)
         attention = x.flatten(2).to(self.grid.dtype).softmax(-1)  # (batch, channels, places)
         return (attention @ self.grid).flatten(1)
 
@@ -77,7 +77,7 @@ class Actor(nn.Module):
         """The distribution's mean and log standard deviation, (batch, dof) each."""
         x = torch.cat([features, proprioception], -1)
         for i, layer in enumerate(self.layers):
-            x = layer(F.relu(x) if i else x)
+            x = layer(x.relu_() if i else x)
         mean, raw = x.chunk(2, -1)
         # A smooth bound keeps a gradient at both ends, where a clamp would have none.
         log_std = self.low + 0.5 * (self.high - self.low) * (torch.tanh(raw) + 1.0)
@@ -98,7 +98,7 @@ class TwinCritic(nn.Module):
         """Both critics' values, (2, batch)."""
         x = torch.cat([features, proprioception, action], -1).expand(2, -1, -1)  # (2, batch, inputs)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases)):
-            x = torch.baddbmm(bias, F.relu(x) if i else x, weight)
+            x = torch.baddbmm(bias, x.relu_() if i else x, weight)
         return x.squeeze(-1)
 
 

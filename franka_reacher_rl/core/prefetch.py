@@ -1,4 +1,4 @@
-"""Samples the next batch while the learner updates on this one."""
+"""Where batches come from: sampled in time, one ahead on another thread, or gathered on the device."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import threading
 
 import torch
 
+from franka_reacher_rl.core.config import LearnerSettings
 from franka_reacher_rl.core.device_batch import DeviceBatch, to_device
+from franka_reacher_rl.core.device_replay import DeviceReplay
 from franka_reacher_rl.core.replay import Replay
+from franka_reacher_rl.core.types import Batch
 
 
 class Prefetcher:
@@ -68,3 +71,33 @@ class Prefetcher:
             placed = to_device(batch, self._device)
         stream.synchronize()  # before the batch's memory is used again
         return placed
+
+
+class Source:
+    """Where an updating learner takes its batches from, as its settings say."""
+
+    def __init__(self, replay: Replay, settings: LearnerSettings, device: torch.device) -> None:
+        """Starts what is needed; call it on the thread that updates, whose priority a prefetching thread inherits.
+
+        Raises:
+            torch.OutOfMemoryError: The replay is to be on the device, which has no room for it.
+        """
+        self._batch_size, self._replay = settings.batch_size, replay
+        self._on_device = DeviceReplay(replay, device) if settings.replay_on_device else None
+        prefetch = settings.prefetch and not settings.replay_on_device
+        self._prefetcher = Prefetcher(replay, settings.batch_size, device) if prefetch else None
+
+    def next(self) -> Batch | DeviceBatch:
+        """A batch for `SAC.update`.
+
+        Raises:
+            ValueError: There is no transition yet.
+        """
+        if self._on_device is not None:
+            return self._on_device.sample(self._batch_size)
+        return self._prefetcher.next() if self._prefetcher else self._replay.sample(self._batch_size)
+
+    def close(self) -> None:
+        """Ends what was started."""
+        if self._prefetcher is not None:
+            self._prefetcher.close()

@@ -15,6 +15,7 @@ class EpisodeRecord:
     steps: int = 0
     lateness: list[float] = field(default_factory=list)  # s
     observation_age: list[float] = field(default_factory=list)  # s
+    response_time: list[float] = field(default_factory=list)  # s
     policy_age: list[float] = field(default_factory=list)  # s
     policy_age_steps: list[int] = field(default_factory=list)
     policy_version: int = 0
@@ -25,10 +26,13 @@ class EpisodeRecord:
         self.episode_return += reward
         self.lateness.append(lateness)
 
-    def add_action(self, version: int, observation_age: float, policy_age: float, policy_age_steps: int) -> None:
-        """A step's action went out."""
+    def add_action(
+        self, version: int, observation_age: float, response_time: float, policy_age: float, policy_age_steps: int
+    ) -> None:
+        """A step's action went out; times in s."""
         self.policy_version = version
         self.observation_age.append(observation_age)
+        self.response_time.append(response_time)
         self.policy_age.append(policy_age)
         self.policy_age_steps.append(policy_age_steps)
 

@@ -68,7 +68,7 @@ class DriverSettings(Checked):
         minimum=0.01,
         maximum=1.0,
     )
-    max_recoveries: int = param(3, "franka driver: automatic recoveries from a reflex per episode", minimum=0)
+    max_recoveries: int = param(3, "franka driver: automatic recoveries from a reflex within a minute", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -165,12 +165,22 @@ class Robot(Checked):
         super().__post_init__()
         if len(set(self.joints)) != len(self.joints) or not self.joints:
             raise ValueError(f"joints = {self.joints}: give each joint's name once")
+        self._check_lengths()
+        self._check_order()
+        self._check_inside()
+        if self.driver.name == "franka" and self.dof != 7:
+            raise ValueError(f"driver franka drives 7 joints, but there are {self.dof}")
+
+    def _check_lengths(self) -> None:
         for part in (self.limits, self.task, self.reset):
             for name, value in vars(part).items():
-                per_joint = isinstance(value, list) and not name.startswith("workspace")
+                expected = 3 if name.startswith("workspace") else self.dof
                 optional = name.startswith("swing") and self.reset.strategy != "swing"
-                if per_joint and len(value) != self.dof and not (optional and not value):
-                    raise ValueError(f"{name} has {len(value)} values, but there are {self.dof} joints")
+                if isinstance(value, list) and len(value) != expected and not (optional and not value):
+                    what = "x, y, z" if expected == 3 and self.dof != 3 else f"there are {self.dof} joints"
+                    raise ValueError(f"{name} has {len(value)} values, but {what}")
+
+    def _check_order(self) -> None:
         pairs: tuple[tuple[Checked, str, str], ...] = (
             (self.limits, "position_lower", "position_upper"),
             (self.task, "position_lower", "position_upper"),
@@ -179,10 +189,28 @@ class Robot(Checked):
             (self.reset, "swing_lower", "swing_upper"),
             (self.target, "lower", "upper"),
         )
-        for section, lower, upper in pairs:
-            low, high = np.asarray(getattr(section, lower)), np.asarray(getattr(section, upper))
+        for part, lower, upper in pairs:
+            low, high = np.asarray(getattr(part, lower)), np.asarray(getattr(part, upper))
             if low.shape != high.shape or np.any(low > high):
                 raise ValueError(f"{lower} = {low.tolist()} is not below {upper} = {high.tolist()}")
+
+    def _check_inside(self) -> None:
+        """The task and the resets within the robot's own limits."""
+        low, high = np.asarray(self.limits.position_lower), np.asarray(self.limits.position_upper)
+        for part, name in (
+            (self.task, "position_lower"),
+            (self.task, "position_upper"),
+            (self.reset, "start_lower"),
+            (self.reset, "start_upper"),
+            (self.reset, "swing_lower"),
+            (self.reset, "swing_upper"),
+        ):
+            value = np.asarray(getattr(part, name))
+            if value.size and np.any((value < low) | (value > high)):
+                i = int(np.argmax((value < low) | (value > high)))
+                raise ValueError(
+                    f"{name} of {self.joints[i]} = {value[i]} rad is outside the joint's limits {low[i]} to {high[i]}"
+                )
         scale, fastest = self.task.action_scale, self.limits.velocity
         if np.any(np.asarray(scale) > np.asarray(fastest)):
             raise ValueError(f"action_scale = {scale} is above the velocity limit {fastest}")

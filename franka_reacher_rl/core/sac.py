@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from franka_reacher_rl.core.augment import crop, draw_offsets
+from franka_reacher_rl.core.augment import Cropper, draw_offsets
 from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.cuda_graph import GraphedFunction
 from franka_reacher_rl.core.device_batch import DeviceBatch, choose_device, to_device
@@ -62,9 +62,11 @@ class SAC:
         self.device = choose_device(learner.device)
         self.dof = dof
         self.updates = 0
+        self.plain = False  # on CUDA: kernel by kernel, so that the parts can be timed
         self.mark: Callable[[str], None] = lambda part: None  # called after each part of an update: for a stopwatch
         self._image, self._settings = image, sac
-        self._dtype = torch.bfloat16 if learner.precision == "bfloat16" else torch.float32
+        dtype = torch.bfloat16 if learner.precision == "bfloat16" else torch.float32
+        self._crop, self._next_crop = (Cropper(*cropped_size(image), dtype) for _ in range(2))
         self._target_entropy = -float(dof) if sac.target_entropy is None else sac.target_entropy
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -85,7 +87,6 @@ class SAC:
             "temperature": self._adam([self.log_temperature], sac.temperature_beta1),
         }
         self._graph = GraphedFunction(self._update, self.device) if self.device.type == "cuda" else None
-        self._pixels: list[Tensor] = []
         self._info: Info = {}
         self._published: FlatWeights | None = None
 
@@ -117,7 +118,10 @@ class SAC:
         placed = batch if isinstance(batch, DeviceBatch) else to_device(batch, torch.device("cpu"))
         draws = draws or self.draw(len(placed.reward))
         inputs = [*placed.tensors(), *draws.tensors()]
-        self._info = self._graph(inputs) if self._graph else self._update(inputs)
+        if self._graph and not self.plain:
+            self._info = self._graph(inputs)
+        else:
+            self._info = self._update([t.to(self.device) for t in inputs])
         self.updates += 1
         return self._info
 
@@ -131,27 +135,15 @@ class SAC:
     def _update(self, inputs: Sequence[Tensor]) -> Info:
         batch, draws = DeviceBatch(*inputs[:-4]), Draws(*inputs[-4:])
         temperature = self.log_temperature.detach().exp()
-        pixels, next_pixels = self._crop(batch, draws)
+        pixels = self._crop(batch.image, draws.offsets)
+        next_pixels = self._next_crop(batch.next_image, draws.next_offsets)
+        self.mark("crop")
         target = self._target(batch, next_pixels, draws.next_noise, temperature)
         features, critic_info = self._update_critic(batch, pixels, target)
         self._update_target()
         actor_info = self._update_actor(batch, features, draws.noise, temperature)
         temperature_info = self._update_temperature(actor_info["entropy"])
         return {**critic_info, **actor_info, **temperature_info}
-
-    @torch.no_grad()
-    def _crop(self, batch: DeviceBatch, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Both observations cropped, in buffers that the next update writes anew."""
-        shape = (len(batch.image), self._image.channels, *cropped_size(self._image))
-        if not self._pixels or self._pixels[0].shape != shape or self._pixels[0].dtype != self._dtype:
-            self._pixels = [
-                torch.zeros(shape, dtype=self._dtype, device=self.device).to(memory_format=torch.channels_last)
-                for _ in range(2)
-            ]
-        crop(batch.image, draws.offsets, self._pixels[0])
-        crop(batch.next_image, draws.next_offsets, self._pixels[1])
-        self.mark("crop")
-        return self._pixels[0], self._pixels[1]
 
     @torch.no_grad()
     def _target(self, batch: DeviceBatch, next_pixels: Tensor, noise: Tensor, temperature: Tensor) -> Tensor:

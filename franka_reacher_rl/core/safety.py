@@ -47,6 +47,7 @@ class Reason(str, Enum):
     STATE_NOT_FINITE = "state_not_finite"
     WATCHDOG = "watchdog"
     STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,7 @@ class SafetyFilter:
         fastest = 2.0 * self.region.limits.velocity + 0.1
         return q + self._lag * clipped(dq, -fastest, fastest) + (age + self._delay) * last.velocity
 
-    def filter(
-        self, q: Vector, dq: Vector, last: Motion, requested: Vector, dt: float, age: float = 0.0
-    ) -> Filtered:
+    def filter(self, q: Vector, dq: Vector, last: Motion, requested: Vector, dt: float, age: float = 0.0) -> Filtered:
         """The command nearest to the requested one that is safe.
 
         Args:
@@ -144,7 +143,7 @@ class _Call:
         self.kinematics = owner._kinematics
         self.x, self.last, self.dt = x, last, dt
         self.reasons: list[Reason] = []
-        if not _finite(requested):
+        if not np.isfinite(requested).all():
             self.reasons.append(Reason.REQUEST_NOT_FINITE)
             requested = np.zeros_like(x)
         self.requested = clipped(requested, -self.limits.velocity, self.limits.velocity)
@@ -270,7 +269,7 @@ class _Call:
         if not too_fast.any() and self._far_from_faces(path):
             return np.empty((0, len(velocity))), np.empty(0)
         places = np.array([self.kinematics.position(q) for q in path])
-        places = np.hstack([places, -places])  # (samples, 6)
+        places = np.hstack([places, -places])  # (cycles, 6)
         beyond = places.max(axis=0) > self.faces + SPACE_TOLERANCE
         if beyond.any():
             beyond = places.max(axis=0) > self.wall + SPACE_TOLERANCE

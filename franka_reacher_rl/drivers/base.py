@@ -32,6 +32,9 @@ class Driver(Protocol):
     def fault(self) -> str:
         """What keeps the arm from moving, and what to do about it; empty where nothing does."""
 
+    def interruption(self) -> str:
+        """Why the arm stands still for the moment, soon over by itself; empty where it does not."""
+
     def recover(self) -> str:
         """Tries to end a fault when a person asks for it; why it can't, or an empty string."""
 

@@ -47,11 +47,12 @@ class TopicDriver:
         # The controller is the node whose private topic `commands` we publish.
         controller = self._topic.rsplit("/", 1)[0] if "/" in self._topic.strip("/") else ""
         self._asked: Future | None = None
-        self._controller = node.create_client(GetParameters, f"{controller}/get_parameters") if controller else None
+        service = f"{controller}/get_parameters"
+        self._controller = node.create_client(GetParameters, service) if controller else None
         self._timer = node.create_timer(ASK_EVERY, self._ask_order) if self._controller else None
 
     def state(self) -> JointSample | None:
-        """The newest measurement; None before the first, while a joint is missing in it, or while nobody takes commands."""
+        """The newest measurement; None before the first, while a joint lacks in it, or while nobody takes commands."""
         self._connected = self._connected or self._commands.get_subscription_count() > 0
         if not self._connected:  # discovery may find the states long before the commands
             return None
@@ -66,6 +67,10 @@ class TopicDriver:
     def fault(self) -> str:
         """Missing joints in the state, or another joint order in the controller."""
         return self._state_fault or self._order_fault
+
+    def interruption(self) -> str:
+        """Nothing known."""
+        return ""
 
     def recover(self) -> str:
         """Asks the controller for its joints again; whoever mends its order restarts it."""

@@ -48,7 +48,7 @@ class Actor(Node):
         self._policy_stamp = 0.0
         self._policy_uses = 0
         self._observation: Observation | None = None
-        self._arrived = self._captured = 0.0
+        self._taken = self._captured = 0.0
         self._acted = StepId(0, 0)
         self._stored = StepId(0, 0)
         self._tick = Tick()
@@ -131,7 +131,7 @@ class Actor(Node):
         else:
             self._stack.push(observation.frame)
         self._observation = observation
-        self._arrived = self.now()
+        self._taken = time_from_msg(message.header.stamp)
         self._captured = time_from_msg(message.image.header.stamp)
         if observation.first:
             self._action = np.zeros_like(self._action)
@@ -163,7 +163,7 @@ class Actor(Node):
             action=floats_msg(self._action),
             policy_version=self._version,
             observation_age=now - self._captured,
-            decision_time=now - self._arrived,
+            response_time=now - self._taken,
             policy_age=max(0.0, now - self._policy_stamp),
             policy_age_steps=self._policy_uses - 1,
         )

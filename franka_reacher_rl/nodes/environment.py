@@ -27,7 +27,13 @@ from franka_reacher_rl.core.types import EndReason, Observation, StepId
 from franka_reacher_rl.msg import Action, EpisodeStatus, Reward, RobotState, RobotStatus, Tick
 from franka_reacher_rl.msg import Observation as ObservationMsg
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import frame_from_msg, observation_msg, robot_state_from_msg, time_from_msg
+from franka_reacher_rl.ros.messages import (
+    floats_msg,
+    frame_from_msg,
+    observation_msg,
+    robot_state_from_msg,
+    time_from_msg,
+)
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.srv import MoveTo, PlaceTarget
@@ -135,7 +141,11 @@ class Environment(Node):
         if self._phase is not Phase.RUNNING or StepId(action.episode, action.step) != current:
             return
         self._record.add_action(
-            action.policy_version, action.observation_age, action.policy_age, action.policy_age_steps
+            action.policy_version,
+            action.observation_age,
+            action.response_time,
+            action.policy_age,
+            action.policy_age_steps,
         )
         self._episode_clock.on_action(action.step)
         if self._episode_clock.due(time.monotonic()):
@@ -199,8 +209,8 @@ class Environment(Node):
         self._training_seconds += now - record.started
         self._total_steps += record.steps
         last = (0 < self._episodes <= record.episode) or (0 < self._minutes * 60 <= self._training_seconds)
-        ms = [1e3 * late for late in record.lateness]
-        age_ms = [1e3 * age for age in record.observation_age]
+        samples = (record.lateness, record.observation_age, record.response_time)
+        late, age, response = (1e3 * np.array(sample) for sample in samples)  # ms
         status = EpisodeStatus(
             episode=record.episode,
             episodes=self._episodes,
@@ -214,15 +224,21 @@ class Environment(Node):
             training_seconds=self._training_seconds,
             total_steps=self._total_steps,
             late_cycles=record.late_cycles(self._settings.late_ms / 1e3),
-            lateness_ms_median=median(ms),
-            lateness_ms_p99=quantile(ms, 0.99),
-            lateness_ms_max=max(ms, default=0.0),
-            observation_age_ms_median=median(age_ms),
-            observation_age_ms_p99=quantile(age_ms, 0.99),
+            lateness_ms_median=median(late),
+            lateness_ms_p99=quantile(late, 0.99),
+            lateness_ms_max=quantile(late, 1.0),
+            observation_age_ms_median=median(age),
+            observation_age_ms_p99=quantile(age, 0.99),
+            response_time_ms_median=median(response),
+            response_time_ms_p99=quantile(response, 0.99),
             policy_age_s_median=median(record.policy_age),
             policy_age_steps_median=median(record.policy_age_steps),
             policy_version=record.policy_version,
             reset_seconds=self._reset_seconds,
+            observation_age=floats_msg(record.observation_age),
+            response_time=floats_msg(record.response_time),
+            policy_age=floats_msg(record.policy_age),
+            lateness=floats_msg(record.lateness),
         )
         status.header.stamp = self.get_clock().now().to_msg()
         self._statuses.publish(status)

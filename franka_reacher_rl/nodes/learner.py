@@ -1,18 +1,20 @@
-"""The learner: replay, sampling, gradient updates, policy versions."""
+"""The learner: replay, sampling, gradient updates, policy versions, checkpoints."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from franka_reacher_rl.core.budget import Answer, RequestGate, UpdateBudget
+from franka_reacher_rl.core.checkpoint import Checkpointer
 from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
-from franka_reacher_rl.core.machine import prepare_learner
+from franka_reacher_rl.core.machine import keep_freed_memory, prepare_learner
 from franka_reacher_rl.core.networks import network_digest
 from franka_reacher_rl.core.policy_store import PolicyWriter
+from franka_reacher_rl.core.prefetch import Source
 from franka_reacher_rl.core.replay import Replay
 from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.core.sac import SAC
@@ -25,6 +27,7 @@ from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 
 _STATUS_PERIOD = 1.0  # s
+_STARVING = 0.2  # share of the time
 
 
 class Learner(Node):
@@ -42,7 +45,8 @@ class Learner(Node):
         self._settings = declare(self, LearnerSettings, "learner")
         sac = declare(self, SACSettings, "sac")
         seed = declare_param(self, "seed", 0, "seed of the networks, the sampling and the noise")
-        self._run_dir = declare_param(self, "run_dir", "", "folder for the final policy; empty: keep none")
+        self._run_dir = declare_param(self, "run_dir", "", "folder for checkpoints and the final policy; empty: none")
+        resume = declare_param(self, "resume", False, "go on from the last checkpoint in run_dir")
         self._inline = (
             declare_param(
                 self,
@@ -54,7 +58,7 @@ class Learner(Node):
             == "inline"
         )
         self._run_id = uuid.uuid4().hex
-        prepare_learner(self._settings.threads)
+        keep_freed_memory()
         self._sac = SAC(self._image, network, sac, self._settings, self._robot.dof, seed)
         self._replay = Replay(
             self._settings.replay_capacity,
@@ -65,19 +69,35 @@ class Learner(Node):
             self._robot.dof,
             seed,
         )
+        self._checkpoints = self._open_checkpoints(resume)
+        self._checkpoint_due = time.monotonic() + self._settings.checkpoint_period
         self._store = PolicyWriter(self._run_id, network_digest(self._image, network, self._robot.dof))
         budget = UpdateBudget(self._settings.warmup_steps, self._settings.max_updates_per_step)
         self._gate = RequestGate(budget)
         self._newest = StepId(0, 0)
         self._book = TimeBook()
         self._updates_at_status = 0
-        self._info: dict[str, float] = {}
+        self._source: Source | None = None
         self._changed = threading.Condition()
         self._stopping = False
         self._failure: BaseException | None = None
         self._connect()
         self._thread = threading.Thread(target=self._work, name="updates", daemon=True)
         self._thread.start()
+
+    def _open_checkpoints(self, resume: bool) -> Checkpointer | None:
+        if not self._run_dir:
+            if resume:
+                raise ValueError("resume without run_dir: say which run")
+            return None
+        checkpoints = Checkpointer(Path(self._run_dir) / "checkpoints", self._sac, self._replay)
+        if resume:
+            if checkpoints.restore() is None:
+                self.get_logger().warning(f"no checkpoint in {self._run_dir}: learning starts anew")
+            else:
+                what = f"update {self._sac.updates}, {self._replay.steps} steps stored"
+                self.get_logger().info(f"resumed from the checkpoint of {what}")
+        return checkpoints
 
     def _connect(self) -> None:
         self._policies = self.create_publisher(Policy, "~/policy", qos.LATCHED)
@@ -109,11 +129,12 @@ class Learner(Node):
 
     def _work(self) -> None:
         try:
-            # Niceness is a thread's, and of those it starts: callbacks keep the node's own.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._settings.nice)
+            # Niceness and cores are a thread's, and of those it starts: the callbacks keep the node's own.
+            prepare_learner(self._settings.threads, self._settings.nice, self._settings.cores)
+            self._source = Source(self._replay, self._settings, self._sac.device)
             self._publish_policy()
             while self._step():
-                pass
+                self._checkpoint_if_due()
         except BaseException as error:  # reported by the main thread, which ends the node
             self._failure = error
 
@@ -134,14 +155,23 @@ class Learner(Node):
         return not self._stopping
 
     def _update(self) -> None:
+        assert self._source is not None
         with self._book.part("sampling"):
-            batch = self._replay.sample(self._settings.batch_size)
+            batch = self._source.next()
         with self._book.part("update"):
             self._sac.update(batch)
             if self._settings.extra_update_time:
                 time.sleep(self._settings.extra_update_time)
         with self._book.part("transfer"):
             self._publish_policy()
+
+    def _checkpoint_if_due(self) -> None:
+        period, now = self._settings.checkpoint_period, time.monotonic()
+        if self._checkpoints is None or not period or now < self._checkpoint_due:
+            return
+        with self._book.part("checkpoint"):
+            self._checkpoints.save()
+        self._checkpoint_due = now + period
 
     def _publish_policy(self) -> None:
         weights, version = self._sac.policy_bytes(), self._sac.policy_version
@@ -168,8 +198,9 @@ class Learner(Node):
             replay_size=len(self._replay),
             seconds=seconds,
             updates_per_s=(updates - self._updates_at_status) / seconds,
-            waiting_for_data=fractions.get(Answer.WAIT_FOR_DATA.value, 0.0) + fractions.get(Answer.IDLE.value, 0.0),
+            waiting_for_data=fractions.get(Answer.WAIT_FOR_DATA.value, 0.0),
             waiting_for_budget=fractions.get(Answer.WAIT_FOR_BUDGET.value, 0.0),
+            waiting_for_request=fractions.get(Answer.IDLE.value, 0.0),
             sampling=fractions.get("sampling", 0.0),
             transfer=fractions.get("transfer", 0.0),
             update=fractions.get("update", 0.0),
@@ -177,8 +208,22 @@ class Learner(Node):
         for name in ("critic_loss", "actor_loss", "temperature_loss", "temperature", "entropy", "q_mean"):
             setattr(status, name, float(info.get(name, 0.0)))
         status.header.stamp = self.get_clock().now().to_msg()
+        status.starved_of = self._starvation(fractions) if updates else ""
+        if status.starved_of:
+            self.get_logger().warning(status.starved_of, throttle_duration_sec=60.0)
         self._updates_at_status = updates
         self._statuses.publish(status)
+
+    @staticmethod
+    def _starvation(fractions: Mapping[str, float]) -> str:
+        """What keeps the learner from updating although it may, in a sentence; empty: nothing does."""
+        shares = {
+            "steps: the transitions come slower than it could use them": fractions.get(Answer.WAIT_FOR_DATA.value, 0.0),
+            "batches: sampling is slower than updating": fractions.get("sampling", 0.0),
+            "time for others: batches and policies take long to hand over": fractions.get("transfer", 0.0),
+        }
+        worst = max(shares, key=lambda name: shares[name])
+        return f"{shares[worst]:.0%} of the time it lacks {worst}" if shares[worst] > _STARVING else ""
 
     def diagnose(self) -> Diagnosis:
         level, _, _ = super().diagnose()
@@ -190,7 +235,10 @@ class Learner(Node):
             self._stopping = True
             self._changed.notify()
         self._thread.join(timeout=30.0)
-        if self._run_dir:
+        if self._source is not None:
+            self._source.close()
+        if self._checkpoints is not None:
+            self._checkpoints.save(wait=True)
             folder = Path(self._run_dir)
             folder.mkdir(parents=True, exist_ok=True)
             new = folder / "policy.safetensors.new"

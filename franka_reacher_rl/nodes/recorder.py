@@ -14,17 +14,19 @@ from franka_reacher_rl.msg import EpisodeStatus, LearnerStatus
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
-from franka_reacher_rl.ros.run_folder import EpisodeTable, manifest, write_manifest
+from franka_reacher_rl.ros.run_folder import Table, manifest, write_manifest
 
 _HEADER = "  episode   return  steps  updates  updates/s  observation age  late cycles  policy age      left"
 _HEADER_EVERY = 20  # episodes
 _SKIPPED = ("header", "episodes", "last")
+_CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per step, s
 _LEARNER_COLUMNS = (
     "updates",
     "updates_per_s",
     "stored_steps",
     "waiting_for_data",
     "waiting_for_budget",
+    "waiting_for_request",
     "sampling",
     "transfer",
     "update",
@@ -65,15 +67,21 @@ class Recorder(Node):
     def _open(self, run: dict[str, Any]) -> None:
         self._run_dir.mkdir(parents=True, exist_ok=True)
         write_manifest(self._run_dir, manifest(Setting.load(run["setting"]), Robot.load(run["robot"]), run))
-        self._table = EpisodeTable(self._run_dir / "episodes.csv")
+        self._table = Table(self._run_dir / "episodes.csv")
+        self._cycles = Table(self._run_dir / "cycles.csv")
+        self._learning = Table(self._run_dir / "learner.csv")
         self._scalars = Writer(str(self._run_dir / "tensorboard"))
         print(f"run folder: {self._run_dir}", flush=True)
 
     def _on_learner(self, status: LearnerStatus) -> None:
         self._learner = status
-        if self._writing and status.updates:
-            for name in _LEARNER_COLUMNS:
-                self._scalars.add_scalar(f"learner/{name}", getattr(status, name), status.updates)
+        if not self._writing:
+            return
+        row = {name: getattr(status, name) for name in _LEARNER_COLUMNS}
+        self._learning.write({"wall_time": f"{time.time():.3f}", "seconds": status.seconds} | row)
+        if status.updates:
+            for name, value in row.items():
+                self._scalars.add_scalar(f"learner/{name}", value, status.updates)
 
     def _on_episode(self, status: EpisodeStatus) -> None:
         if self._began is None:
@@ -82,13 +90,21 @@ class Recorder(Node):
         self._print(status)
         if not self._writing:
             return
-        row = {k: getattr(status, k) for k in status.get_fields_and_field_types() if k not in _SKIPPED}
+        self._write_cycles(status)
+        names = [k for k in status.get_fields_and_field_types() if k not in (*_SKIPPED, *_CYCLE_COLUMNS)]
+        row = {k: getattr(status, k) for k in names}
         for name, value in row.items():
             if isinstance(value, (int, float)) and name != "episode":
                 self._scalars.add_scalar(f"episode/{name}", float(value), status.episode)
         row |= {f"learner_{name}": getattr(self._learner, name) for name in _LEARNER_COLUMNS}
-        row = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
         self._table.write(row | {"wall_time": f"{time.time():.3f}"})
+
+    def _write_cycles(self, status: EpisodeStatus) -> None:
+        columns = [getattr(status, name) for name in _CYCLE_COLUMNS]
+        for step, values in enumerate(zip(*columns, strict=False)):
+            row = {"episode": status.episode, "step": step}
+            self._cycles.write(row | dict(zip(_CYCLE_COLUMNS, values, strict=True)), flush=False)
+        self._cycles.flush()
 
     def _print(self, status: EpisodeStatus) -> None:
         if self._printed % _HEADER_EVERY == 0:
@@ -122,6 +138,8 @@ class Recorder(Node):
     def on_stop(self) -> None:
         if self._writing:
             self._table.close()
+            self._cycles.close()
+            self._learning.close()
             self._scalars.close()
 
 

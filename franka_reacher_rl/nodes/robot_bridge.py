@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -12,7 +13,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from franka_reacher_rl.core.bridge import ARMED, Bridge, Measured, Mode, Output
+from franka_reacher_rl.core.bridge import ARMED, Bridge, Measured, Mode, Output, Status
 from franka_reacher_rl.core.moves import Move
 from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.drivers import make_driver
@@ -24,6 +25,7 @@ from franka_reacher_rl.ros.parameters import declare_param
 from franka_reacher_rl.srv import MoveTo
 
 COUNT_EVERY = 0.2  # s, between looks at who publishes commands
+COUNTERS_EVERY = 0.5  # s, between statuses in which only counters changed
 LONGEST_STOP = 1.0  # s, to come to rest before the node goes
 
 
@@ -36,10 +38,14 @@ class RobotBridge(Node):
     def __init__(self) -> None:
         super().__init__("robot_bridge")
         robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name of config/robots, or a path"))
+        address = declare_param(self, "address", "", "of the robot, for the franka driver; empty: the robot file's")
+        if address:
+            robot = replace(robot, driver=replace(robot.driver, address=address))
         self._bridge = Bridge(robot)
         self._driver = make_driver(self, robot)
         self._moves: dict[int, tuple[Move, Future]] = {}
-        self._published_status: object = None
+        self._published_status: Status | None = None
+        self._status_due = 0.0
         self._states = self.create_publisher(RobotState, "~/robot_state", qos.RELIABLE)
         self._statuses = self.create_publisher(RobotStatus, "~/status", qos.LATCHED)
         self._commands = self.create_subscription(JointState, "velocity_command", self._on_command, qos.RELIABLE)
@@ -60,6 +66,10 @@ class RobotBridge(Node):
         fault = self._driver.fault()
         if fault:
             self._bridge.fail(now, fault)
+        interruption = self._driver.interruption()
+        if interruption:
+            self._bridge.interrupt(now, interruption)
+            self.get_logger().warning(interruption, throttle_duration_sec=1.0)
         output = self._bridge.update(now)
         if self._bridge.status.mode is not Mode.STARTING:
             self._driver.send(output.velocity)
@@ -84,11 +94,11 @@ class RobotBridge(Node):
         self._states.publish(state)
 
     def _publish_status(self) -> None:
-        status = self._bridge.status
-        if status is self._published_status:
+        status, now = self._bridge.status, time.monotonic()
+        if status is self._published_status or (self._only_counted() and now < self._status_due):
             return
         self._log_changes()
-        self._published_status = status
+        self._published_status, self._status_due = status, now + COUNTERS_EVERY
         self._statuses.publish(
             RobotStatus(
                 header=Header(stamp=self.get_clock().now().to_msg()),
@@ -103,13 +113,17 @@ class RobotBridge(Node):
             )
         )
 
-    def _log_changes(self) -> None:
+    def _only_counted(self) -> bool:
         status, before = self._bridge.status, self._published_status
-        if getattr(before, "fault", "") != status.fault and status.fault:
+        return before is not None and (status.mode, status.fault) == (before.mode, before.fault)
+
+    def _log_changes(self) -> None:
+        status, before = self._bridge.status, self._published_status or Status()
+        if status.fault and status.fault != before.fault:
             self.get_logger().error(f"fault: {status.fault}; when it is mended, call ~/arm")
-        if getattr(before, "mode", None) is not status.mode and status.mode is Mode.STOPPED:
+        if status.mode is Mode.STOPPED and before.mode is not Mode.STOPPED:
             self.get_logger().warning("stopped: call ~/arm to go on")
-        if getattr(before, "commands_refused", 0) != status.commands_refused:
+        if status.commands_refused != before.commands_refused:
             self.get_logger().warning(f"command refused: {status.last_refusal}", throttle_duration_sec=2.0)
 
     # -- what comes in --------------------------------------------------------------------------------------------

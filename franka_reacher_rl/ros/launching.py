@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
@@ -19,7 +20,7 @@ from franka_reacher_rl.core.config import Setting
 from franka_reacher_rl.core.paths import config_dir, find_yaml
 from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.ros.node import END_WITH_PARENT
-from launch import LaunchContext, LaunchDescription
+from franka_reacher_rl.ros.run_folder import Resumed
 
 PACKAGE = "franka_reacher_rl"
 
@@ -41,6 +42,9 @@ ARGUMENTS = [
     DeclareLaunchArgument("training_minutes", default_value="0", description="training time to run [min]; 0: no limit"),
     DeclareLaunchArgument(
         "run_dir", default_value="auto", description="folder of the run; auto: runs/<date>_<setting>_<robot>_seed<seed>"
+    ),
+    DeclareLaunchArgument(
+        "resume", default_value="", description="folder of a run to go on with; its setting, robot, camera, seed stay"
     ),
     DeclareLaunchArgument("policy", default_value="", description="policy file to run, with evaluate:=true"),
     DeclareLaunchArgument(
@@ -108,7 +112,8 @@ class _Plan:
     """
 
     def __init__(self, wiring: str, values: dict[str, str]) -> None:
-        self._values = values
+        self._resumed = Resumed(values["resume"], wiring) if values["resume"] else None
+        self._values = values = values | (self._resumed.arguments if self._resumed else {})
         self.evaluate = values["evaluate"] == "true"
         self.setting_path = find_yaml("settings", _setting_name(wiring, values["setting"]))
         Setting.load(self.setting_path)
@@ -137,9 +142,10 @@ class _Plan:
         """The node's parameters: the setting file, and what the launch arguments say."""
         robot = str(find_yaml("robots", self._values["robot"]))
         run: dict[str, Any] = {"episodes": self.episodes, "training_minutes": self.minutes, "seed": self.seed}
+        done = self._resumed.counters if self._resumed else {}
         own: dict[str, dict[str, Any]] = {
             "camera": {"source": self._values["camera"], "robot": robot},
-            "environment": {"robot": robot, **run},
+            "environment": {"robot": robot, **run, **done},
             "actor": {
                 "robot": robot,
                 "seed": self.seed,
@@ -150,6 +156,7 @@ class _Plan:
                 "robot": robot,
                 "seed": self.seed,
                 "run_dir": self.run_dir,
+                "resume": self._resumed is not None,
                 "learner": {"device": self._values["device"]},
             },
             "robot_bridge": {"robot": robot},
@@ -172,15 +179,17 @@ class _Plan:
         length = f"{self.episodes} episodes" if self.episodes else "until stopped"
         if self.minutes:
             length = f"{self.minutes:g} training minutes"
-        what = "evaluating" if self.evaluate else "learning"
+        what = "evaluating" if self.evaluate else "learning on" if self._resumed else "learning"
         which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
         return f"{what}, {self.wiring}, {which}, {length}"
 
     def _run_dir(self) -> str:
+        if self._resumed:
+            return str(self._resumed.folder)
         given = self._values["run_dir"]
         if given != "auto":
             if given and (Path(given).expanduser() / "episodes.csv").exists():
-                raise ValueError(f"run_dir:={given} already holds a run: give a folder of its own, or none")
+                raise ValueError(f"run_dir:={given} already holds a run: resume:={given} goes on with it")
             return os.path.abspath(os.path.expanduser(given)) if given else ""
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         what = "evaluate" if self.evaluate else self.setting_path.stem

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.replay import Replay
 from franka_reacher_rl.core.sac import SAC
 from franka_reacher_rl.core.types import Batch, Observation, StepId, Transition
+
+# Tiny tensors: waking further threads takes longer than the work, on a busy machine a thousand times.
+torch.set_num_threads(1)
 
 DOF = 2
 IMAGE = ImageSettings(width=24, height=20, frames=3, crop_fraction=0.1)

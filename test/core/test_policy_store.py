@@ -144,7 +144,7 @@ def test_a_million_reads_beside_a_writer_are_never_torn(tmp_path: Path) -> None:
     expected = [bytes([value]) * 2048 for value in range(256)]
     read, versions, deadline = 0, set(), time.monotonic() + 60
     try:
-        for read in range(1, READS + 1):  # noqa: B007
+        for read in range(1, READS + 1):
             blob = reader.read(announcement)
             if blob is not None:
                 assert blob.weights == expected[blob.version % 256]

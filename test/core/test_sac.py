@@ -41,7 +41,7 @@ def as_float64(sac: SAC) -> SAC:
     for module in (sac.policy, sac.critic, sac.target_encoder, sac.target_critic):
         module.double()
     sac.log_temperature.data = sac.log_temperature.data.double()
-    sac._dtype = torch.float64
+    sac._crop.dtype = sac._next_crop.dtype = torch.float64
     return sac
 
 
@@ -51,7 +51,7 @@ def three_updates(sac: SAC, reference: ReferenceSAC, seed: int) -> list[tuple[di
     losses = []
     for _ in range(3):
         batch, draws = make_batch(random), sac.draw(8)
-        if sac._dtype == torch.float64:
+        if sac._crop.dtype == torch.float64:
             draws = Draws(draws.offsets, draws.next_offsets, draws.noise.double(), draws.next_noise.double())
         arrays = {f.name: getattr(batch, f.name) for f in fields(batch)}
         plain = reference.update(arrays, *[t.numpy() for t in draws.tensors()])

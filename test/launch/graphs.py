@@ -10,12 +10,11 @@ from typing import Any
 
 import rclpy
 import rclpy.node
+from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import AnyLaunchDescriptionSource
 from launch_testing.actions import ReadyToTest
 from rclpy.executors import SingleThreadedExecutor
-
-from launch import LaunchDescription
 
 ROOT = Path(__file__).resolve().parents[2]
 

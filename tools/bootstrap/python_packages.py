@@ -13,7 +13,7 @@ from bootstrap.problem import Problem
 from bootstrap.processes import run_logged, tail
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
-# With a CPU build of PyTorch; the CUDA build that PyPI serves takes 6 GB more.
+# With a CPU build of PyTorch; the CUDA build that PyPI serves takes 4 GB more.
 _NEEDED_GIB = 4
 _NETWORK_TROUBLE = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|Failed to establish a new connection|Max retries exceeded|"
@@ -29,8 +29,8 @@ def constraints() -> Path:
 
 def make_venv(folder: Path) -> None:
     """Makes an empty virtual environment, over whatever an interrupted set-up has left."""
-    check_space(folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
+    check_space(folder.parent)
     log = folder.parent / "logs" / "venv.log"
     log.unlink(missing_ok=True)
     # This process may run in the very environment that is made anew: the interpreter below it makes the next.
@@ -45,7 +45,7 @@ def check_space(folder: Path) -> None:
     if free < _NEEDED_GIB:
         raise Problem(
             f"The disk is nearly full: {free:.1f} GiB are free under {folder}, the environment needs at least "
-            f"{_NEEDED_GIB} GiB (10 GiB with the CUDA build of PyTorch). Make room, then run this again."
+            f"{_NEEDED_GIB} GiB (8 GiB with the CUDA build of PyTorch). Make room, then run this again."
         )
 
 
@@ -83,7 +83,7 @@ def explain_pip(log: Path) -> str:
     text = log.read_text(errors="replace")
     if "No space left on device" in text or "Errno 28" in text:
         return (
-            "The disk is full: no room for the Python packages. They need 4 GiB here (10 GiB with the CUDA build of "
+            "The disk is full: no room for the Python packages. They need 4 GiB here (8 GiB with the CUDA build of "
             f"PyTorch) and as much in pip's cache. Make room, then run this again (log: {log})."
         )
     # With a constraint, pip calls it a conflict when an index lacks the version.
@@ -94,10 +94,10 @@ def explain_pip(log: Path) -> str:
             f"yours), then run this again (log: {log})."
         )
     if missing:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return (
-            f"The Python package index has no {missing.group(1) or missing.group(2)} for Python {sys.version_info.major}."
-            f"{sys.version_info.minor} on this machine. Another Python may do: "
-            f"REACHER_PYTHON=python3.11 ./reacher setup (log: {log})."
+            f"The Python package index has no {missing.group(1) or missing.group(2)} for Python {version} on this "
+            f"machine. Another Python may do: REACHER_PYTHON=python3.11 ./reacher setup (log: {log})."
         )
     return f"pip failed; the end of {log} says:\n{tail(log)}"
 

@@ -43,7 +43,7 @@ class Workspace:
         )
         return Step(
             "build",
-            f"Building {PACKAGE} (20 s; 5 s when only a file was added)",
+            f"Building {PACKAGE} (20 s; 2 s when only a file was added)",
             [definitions, *files(self._checkout, _LINKED)],
             lambda: self._build(variables(), definitions, arguments),
         )

@@ -1,0 +1,47 @@
+"""A probe that publishes to nodes under test and listens to them, in this process with real rclpy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy.node
+from rclpy.executors import SingleThreadedExecutor
+
+
+class Probe:
+    """Publishes to and listens to nodes under test."""
+
+    def __init__(self) -> None:
+        self.node = rclpy.node.Node("probe")
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self._nodes: list[Any] = []
+
+    def add(self, node: Any) -> Any:
+        """Spins a node under test too, and destroys it after the test."""
+        self.executor.add_node(node)
+        self._nodes.append(node)
+        return node
+
+    def listen(self, kind: type, topic: str, qos: Any) -> list[Any]:
+        """A list that grows with each message."""
+        received: list[Any] = []
+        self.node.create_subscription(kind, topic, received.append, qos)
+        return received
+
+    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
+        """Spins until a condition holds, and fails when it does not in time."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "the condition did not come true in time"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        """Ends the nodes as their processes would."""
+        for node in self._nodes:
+            getattr(node, "on_stop", lambda: None)()
+            node.destroy_node()
+        self.executor.shutdown()
+        self.node.destroy_node()
