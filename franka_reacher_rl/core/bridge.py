@@ -79,12 +79,15 @@ class _Stillness:
         self._q: Vector | None = None
         self._since, self._travel = 0.0, 0.0
 
-    def frozen(self, now: float, measured: Measured, velocity: Vector, dt: float) -> bool:
-        """Looks at one cycle; `velocity` (joints,) in rad/s was commanded during it."""
+    def frozen(self, measured: Measured, velocity: Vector, dt: float) -> bool:
+        """Looks at one cycle; `velocity` (joints,) in rad/s was commanded during it.
+
+        The time counts by the measurements' stamps: where none come at all the state is silent, not frozen.
+        """
         if self._q is None or not np.array_equal(self._q, measured.q):
-            self._q, self._since, self._travel = measured.q, now, 0.0
+            self._q, self._since, self._travel = measured.q, measured.stamp, 0.0
         self._travel += float(np.abs(velocity).max()) * dt
-        return now - self._since > self._timeout and self._travel > FROZEN_TRAVEL
+        return measured.stamp - self._since > self._timeout and self._travel > FROZEN_TRAVEL
 
 
 class Bridge:
@@ -267,7 +270,7 @@ class Bridge:
         if self.status.mode is Mode.READY and self.motion.at_rest and self._problem_of_state(now):
             self._set(mode=Mode.STARTING)  # nothing was moving: wait for the arm again, without a person's help
             return
-        frozen = self.measured is not None and self._stillness.frozen(now, self.measured, self.motion.velocity, dt)
+        frozen = self.measured is not None and self._stillness.frozen(self.measured, self.motion.velocity, dt)
         if not problem and frozen:
             problem = "joint state is frozen: its positions don't change although the arm is commanded to move"
         if problem:
@@ -283,7 +286,7 @@ class Bridge:
             return "no joint state yet"
         age, silence = now - self.measured.stamp, now - self.measured.received
         timeout = self.robot.bridge.state_timeout
-        if silence > timeout:
+        if silence > timeout or (age > timeout and silence > 0.5 * timeout):
             return f"no new joint state for {silence:.2f} s"
         if age > timeout:
             return f"joint state is {age:.2f} s old by its stamp: are the clocks synchronised?"

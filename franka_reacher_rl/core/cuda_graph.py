@@ -40,8 +40,9 @@ class GraphedFunction:
         if [t.shape for t in inputs] != [t.shape for t in self._inputs]:
             self.reset()
             self._inputs = [torch.empty(t.shape, dtype=t.dtype, device=self._device) for t in inputs]
-        for target, value in zip(self._inputs, inputs):
-            target.copy_(value, non_blocking=True)
+        for target, value in zip(self._inputs, inputs, strict=True):
+            # Pageable memory has been read when the call returns; page-locked memory has not, and may be used again.
+            target.copy_(value, non_blocking=value.is_cuda or not value.is_pinned())
         self._calls += 1
         if self._calls <= _PLAIN_CALLS:
             self._outputs = self._plain()

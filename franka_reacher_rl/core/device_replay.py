@@ -40,9 +40,9 @@ class DeviceReplay:
 
         def copy(wanted: Indices, slots: Indices) -> None:
             self._follow()
-            index = torch.from_numpy(slots).to(self._device).flatten()
+            index = torch.from_numpy(slots).to(self._device, non_blocking=True).flatten()
             chosen = self._frames[index].view(len(slots), *stacks.shape[1:])
-            stacks[torch.from_numpy(wanted).to(self._device)] = chosen
+            stacks[torch.from_numpy(wanted).to(self._device, non_blocking=True)] = chosen
 
         flat: Tensor = stacks.view(n, -1, *stacks.shape[3:])
         return to_device(self._replay.gather(n, copy, flat[:, 3:], flat[:, :-3]), self._device)

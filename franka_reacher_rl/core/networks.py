@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,7 @@ class Encoder(nn.Module):
         height, width = cropped_size(image)
         channels = [image.channels, *network.channels]
         self.convs = nn.ModuleList()
-        for inputs, outputs, stride in zip(channels, network.channels, network.strides):
+        for inputs, outputs, stride in zip(channels[:-1], network.channels, network.strides, strict=True):
             self.convs.append(nn.Conv2d(inputs, outputs, 3, stride))
             height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
         if height < 1 or width < 1:
@@ -70,7 +71,7 @@ class Actor(nn.Module):
     def __init__(self, features: int, proprioception: int, dof: int, network: NetworkSettings) -> None:
         super().__init__()
         sizes = [features + proprioception, *network.hidden, 2 * dof]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.low, self.high = network.log_std_min, network.log_std_max
 
     def forward(self, features: Tensor, proprioception: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,14 +91,14 @@ class TwinCritic(nn.Module):
     def __init__(self, features: int, proprioception: int, dof: int, network: NetworkSettings) -> None:
         super().__init__()
         sizes = [features + proprioception + dof, *network.hidden, 1]
-        pairs = list(zip(sizes, sizes[1:]))
+        pairs = list(pairwise(sizes))
         self.weights = nn.ParameterList(torch.empty(2, a, b) for a, b in pairs)
         self.biases = nn.ParameterList(torch.zeros(2, 1, b) for _, b in pairs)
 
     def forward(self, features: Tensor, proprioception: Tensor, action: Tensor) -> Tensor:
         """Both critics' values, (2, batch)."""
         x = torch.cat([features, proprioception, action], -1).expand(2, -1, -1)  # (2, batch, inputs)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases)):
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.baddbmm(bias, x.relu_() if i else x, weight)
         return x.squeeze(-1)
 

@@ -161,7 +161,7 @@ class Replay:
         frames = self._rows["frame"]
 
         def copy(wanted: Indices, slots: Indices) -> None:
-            for i, stack in zip(wanted.tolist(), slots.tolist()):
+            for i, stack in zip(wanted.tolist(), slots.tolist(), strict=True):
                 for j, slot in enumerate(stack):
                     stacks[i, j] = frames[slot]
 

@@ -130,7 +130,7 @@ class SAC:
         if not self._info:
             return {}
         values = torch.stack([v.double() for v in self._info.values()]).tolist()
-        return dict(zip(self._info, values))
+        return dict(zip(self._info, values, strict=True))
 
     def _update(self, inputs: Sequence[Tensor]) -> Info:
         batch, draws = DeviceBatch(*inputs[:-4]), Draws(*inputs[-4:])

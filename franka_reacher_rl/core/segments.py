@@ -40,7 +40,7 @@ class SegmentStore:
         """
         if layout == self.layout:
             return
-        pairs = zip(json.loads(layout)["row"], json.loads(self.layout)["row"])
+        pairs = zip(json.loads(layout)["row"], json.loads(self.layout)["row"], strict=False)
         differences = [f"{a[0]} {a[1]} there, {b[1]} here" for a, b in pairs if a != b]
         raise ValueError(f"checkpoint has rows of another shape ({'; '.join(differences)}): resume with its settings")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ class PlainEncoder(nn.Module):
     def __init__(self, setting: Setting) -> None:
         super().__init__()
         channels = [setting.image.channels, *setting.network.channels]
-        layers = zip(channels, setting.network.channels, setting.network.strides)
+        layers = zip(channels[:-1], setting.network.channels, setting.network.strides, strict=True)
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride) for a, b, stride in layers)
         self.features = 2 * channels[-1]
 
@@ -46,7 +46,7 @@ class PlainEncoder(nn.Module):
 def mlp(inputs: int, hidden: list[int], outputs: int) -> nn.Sequential:
     """Linear layers with ReLU between."""
     sizes = [inputs, *hidden]
-    layers = [part for a, b in zip(sizes, hidden) for part in (nn.Linear(a, b), nn.ReLU())]
+    layers = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
 
 
@@ -102,7 +102,7 @@ class PlainLearner:
         temperature_loss = (self.log_temperature.exp() * (-log_prob.detach() + self._dof)).mean()
         self._step(self._temperature_optimizer, temperature_loss)
         tau = self._setting.sac.tau
-        for slow, fast in zip(self.target.parameters(), self.critic.parameters()):
+        for slow, fast in zip(self.target.parameters(), self.critic.parameters(), strict=True):
             slow.data.copy_((1.0 - tau) * slow.data + tau * fast.data)
         return {"critic_loss": critic_loss.item(), "actor_loss": actor_loss.item()}
 

@@ -19,7 +19,7 @@ from launch_ros.actions import Node
 from franka_reacher_rl.core.config import Setting
 from franka_reacher_rl.core.paths import config_dir, find_yaml
 from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.ros.node import END_WITH_PARENT
+from franka_reacher_rl.ros.node import END_WITH_PARENT, REALTIME_PRIORITY
 from franka_reacher_rl.ros.run_folder import Resumed
 
 PACKAGE = "franka_reacher_rl"
@@ -50,6 +50,12 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "evaluate", default_value="false", description="run a policy without learning", choices=["true", "false"]
     ),
+    DeclareLaunchArgument(
+        "realtime",
+        default_value="auto",
+        description="real-time priority for bridge, environment and actor where the system permits it",
+        choices=["auto", "off"],
+    ),
     DeclareLaunchArgument("rviz", default_value="false", description="open RViz", choices=["true", "false"]),
     DeclareLaunchArgument("rqt", default_value="false", description="open rqt", choices=["true", "false"]),
 ]
@@ -76,6 +82,9 @@ WIRES = {
     "recorder": {"episode": "environment/episode", "learner_status": "learner/status"},
 }
 
+# SCHED_FIFO priorities of the control path: each short, none ever waits for the learner.
+REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
+
 _SLOW_TO_STOP = "40"  # s, for a learner that finishes an update and writes what is unwritten
 
 
@@ -95,7 +104,7 @@ def _nodes(context: LaunchContext, wiring: str, ticks: dict[str, dict[str, str]]
     wires = {name: WIRES[name] | ticks.get(name, {}) for name in plan.nodes}
     if plan.evaluate:
         wires["actor"]["tick"] = "environment/cycle"
-    nodes = [_node(name, plan.parameters(name), wires[name]) for name in plan.nodes]
+    nodes = [_node(name, plan.parameters(name), wires[name], plan.priority(name)) for name in plan.nodes]
     return [
         LogInfo(msg=plan.summary()),
         *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_end(name))) for name, node in nodes),
@@ -174,6 +183,10 @@ class _Plan:
         }
         return [str(self.setting_path), own.get(node, {})]
 
+    def priority(self, node: str) -> int:
+        """The node's real-time priority, taken where the system permits it; 0: ordinary scheduling."""
+        return REALTIME.get(node, 0) if self._values["realtime"] == "auto" else 0
+
     def summary(self) -> str:
         """One line for the person who started it."""
         length = f"{self.episodes} episodes" if self.episodes else "until stopped"
@@ -227,7 +240,7 @@ def _number(name: str, text: str, kind: Callable[[str], Any]) -> Any:
     return value
 
 
-def _node(name: str, parameters: list[Any], wires: dict[str, str]) -> tuple[str, Node]:
+def _node(name: str, parameters: list[Any], wires: dict[str, str], priority: int) -> tuple[str, Node]:
     node = Node(
         package=PACKAGE,
         executable=name,
@@ -235,7 +248,7 @@ def _node(name: str, parameters: list[Any], wires: dict[str, str]) -> tuple[str,
         parameters=parameters,
         remappings=list(wires.items()),
         output="screen",
-        additional_env={END_WITH_PARENT: "1"},
+        additional_env={END_WITH_PARENT: "1", REALTIME_PRIORITY: str(priority)},
         output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
         sigterm_timeout=_SLOW_TO_STOP,
         sigkill_timeout="10",

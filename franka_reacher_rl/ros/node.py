@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2
 END_WITH_PARENT = "REACHER_END_WITH_PARENT"  # environment variable, set by the launch files
+REALTIME_PRIORITY = "REACHER_REALTIME_PRIORITY"  # likewise; 0: ordinary scheduling
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -82,11 +83,12 @@ def run_node(node_class: Callable[[], Node], args: list[str] | None = None) -> N
     signals = _Signals()
     if os.environ.get(END_WITH_PARENT):
         _end_with_parent()
+    refused = _take_realtime_priority(int(os.environ.get(REALTIME_PRIORITY, "0")))
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    sys.exit(_run(node_class, signals))
+    sys.exit(_run(node_class, signals, refused))
 
 
-def _run(node_class: Callable[[], Node], signals: _Signals) -> int:
+def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int:
     name = getattr(node_class, "__name__", "node")
     try:
         node = node_class()
@@ -94,6 +96,8 @@ def _run(node_class: Callable[[], Node], signals: _Signals) -> int:
         rclpy.logging.get_logger(name).fatal(f"can't start: {error}")
         rclpy.try_shutdown()
         return EXIT_BAD_SETTINGS
+    if refused:
+        node.get_logger().debug(refused)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
@@ -114,6 +118,17 @@ def _run(node_class: Callable[[], Node], signals: _Signals) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return code
+
+
+def _take_realtime_priority(priority: int) -> str:
+    """SCHED_FIFO for this process and the threads it will start; returns why not, where the system does not permit it."""
+    if not priority:
+        return ""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except OSError as error:
+        return f"no real-time priority ({error.strerror}): allow it with an rtprio line in /etc/security/limits.conf"
+    return ""
 
 
 def _end_with_parent() -> None:

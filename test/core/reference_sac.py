@@ -31,7 +31,7 @@ class PlainAdam:
         gradients = torch.autograd.grad(loss, self.parameters)
         self.t += 1
         with torch.no_grad():
-            for p, g, m, v in zip(self.parameters, gradients, self.m, self.v):
+            for p, g, m, v in zip(self.parameters, gradients, self.m, self.v, strict=True):
                 m.mul_(self.beta1).add_((1 - self.beta1) * g)
                 v.mul_(self.beta2).add_((1 - self.beta2) * g * g)
                 m_hat, v_hat = m / (1 - self.beta1**self.t), v / (1 - self.beta2**self.t)
@@ -74,7 +74,7 @@ class ReferenceSAC:
         """(batch, channels, height, width) in [0, 1], image by image."""
         rows, columns = self.crop
         cropped = []
-        for image, (row, column) in zip(images, offsets.tolist()):
+        for image, (row, column) in zip(images, offsets.tolist(), strict=True):
             height, width = image.shape[1] - 2 * rows, image.shape[2] - 2 * columns
             cropped.append(image[:, row : row + height, column : column + width])
         return torch.tensor(np.stack(cropped), dtype=self.dtype) / 255.0
@@ -137,7 +137,7 @@ class ReferenceSAC:
         self.critic_optimizer.step(critic_loss)
         with torch.no_grad():
             for name in ("encoder.", "critic."):
-                for slow, fast in zip(self._of(f"target_{name}"), self._of(name)):
+                for slow, fast in zip(self._of(f"target_{name}"), self._of(name), strict=True):
                     slow.copy_((1 - self.tau) * slow + self.tau * fast)
         action, log_prob = self.act(features_for_actor, s, eps)
         q = [self.value("critic", i, features_for_actor, s, action) for i in (0, 1)]

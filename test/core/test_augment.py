@@ -19,7 +19,7 @@ def test_crops_are_exact(dtype: torch.dtype, by_index: bool) -> None:
     for _ in range(2):  # the second time in the same memory
         pixels = cropper._by_index(images, offsets).to(dtype) if by_index else cropper(images, offsets)
         assert pixels.dtype == dtype
-        for image, pixel, (row, column) in zip(images, pixels, offsets.tolist()):
+        for image, pixel, (row, column) in zip(images, pixels, offsets.tolist(), strict=True):
             assert torch.equal(pixel.float(), image[:, row : row + 16, column : column + 24].float())
     assert by_index or pixels.is_contiguous(memory_format=torch.channels_last)
 

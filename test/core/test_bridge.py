@@ -123,9 +123,9 @@ def test_permuted_names_are_mapped(arm):
 
 def test_ceasing_commands_ramp_to_zero_and_latch(arm):
     arm.command([0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-    arm.cycle(0.2)
+    arm.cycle(0.19)
     assert arm.mode is Mode.RUNNING and arm.v[0] == pytest.approx(0.2)
-    output = arm.cycle(0.05)
+    output = arm.cycle(0.06)
     assert arm.mode is Mode.HOLDING and not output.velocity.any() and output.reasons == (Reason.WATCHDOG,)
     assert arm.command() is None  # before the latch, the next command goes on
     arm.cycle(1.05)
@@ -140,9 +140,9 @@ def test_the_watchdogs_time_is_a_setting(timeout):
     arm = Arm(command_timeout=timeout)
     arm.cycle()
     arm.command()
-    arm.cycle(timeout)
+    arm.cycle(timeout - DT)
     assert arm.mode is Mode.RUNNING
-    arm.cycle(2 * DT)
+    arm.cycle(3 * DT)
     assert arm.mode is Mode.HOLDING
 
 
@@ -270,10 +270,20 @@ def test_a_silent_state_is_a_fault(arm):
     assert arm.bridge.arm(arm.now) == ""
 
 
+def test_at_rest_a_silent_state_is_waited_for(arm):
+    arm.silent = True
+    arm.cycle(0.3)
+    assert arm.mode is Mode.STARTING and arm.command() is Refusal.NOT_ARMED
+    arm.silent = False
+    arm.cycle()
+    assert arm.mode is Mode.READY
+
+
 def test_repeated_stamps_are_no_fresh_state(arm):
     arm.silent = True
     stamp = arm.now
     for _ in range(30):
+        arm.command()
         arm.cycle()
         arm.bridge.take_state(arm.now, stamp, arm.q, arm.v)
     assert arm.mode is Mode.FAULT
@@ -283,6 +293,7 @@ def test_repeated_stamps_are_no_fresh_state(arm):
 def test_states_of_another_clock_are_a_fault(arm, shift, message):
     arm.silent = True
     for _ in range(30):
+        arm.command()
         arm.cycle()
         arm.bridge.take_state(arm.now, arm.now + shift, arm.q, arm.v)
     # Older stamps than the last are no news at all; newer ones are judged by their age.
@@ -340,10 +351,10 @@ def test_braking_on_the_way_out_comes_to_rest(arm):
     arm.bridge.move_to(arm.now, JOINTS, arm.robot.start_middle() + 0.5)
     arm.cycle(0.2)
     assert np.abs(arm.v).max() > 0.5
-    for cycles in range(100):
-        if arm.bridge.motion.at_rest:
-            break
+    cycles = 0
+    while not arm.bridge.motion.at_rest:
         arm.bridge.brake()
+        cycles += 1
     assert 5 < cycles < 40
 
 

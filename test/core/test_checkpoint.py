@@ -235,7 +235,7 @@ def test_another_network_or_image_is_refused(tmp_path: Path) -> None:
     loop.run(2)
     loop.save()
     wide = ImageSettings(width=48, height=20, frames=3, crop_fraction=0.1)
-    with pytest.raises(ValueError, match="rows of another shape.*frame"):
+    with pytest.raises(ValueError, match=r"rows of another shape.*frame"):
         Checkpointer(tmp_path, make_sac(), make_replay(image=wide)).restore()
     network = NetworkSettings(channels=[4, 8], strides=[2, 1], hidden=[16, 16])
     other = SAC(IMAGE, network, SACSettings(), LearnerSettings(device="cpu"), DOF, 0)

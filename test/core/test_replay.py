@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learner_helpers import DOF, IMAGE, fill, make_replay, make_transition
 
 from franka_reacher_rl.core.config import ImageSettings
+from franka_reacher_rl.core.device_replay import DeviceReplay
 from franka_reacher_rl.core.replay import Replay, row_type
 from franka_reacher_rl.core.types import Batch, Transition
 
@@ -99,7 +101,7 @@ def test_the_resumed_replay_draws_the_same() -> None:
     a, b = make_replay(30), make_replay(30, seed=9)
     fill(a, 75)
     a.sample(4)
-    for source, target in zip(a.slots(a.oldest, a.total), b.slots(a.oldest, a.total)):
+    for source, target in zip(a.slots(a.oldest, a.total), b.slots(a.oldest, a.total), strict=True):
         target[:] = source
     b.load_state(a.state(), a.oldest)
     for replay in (a, b):
@@ -166,7 +168,7 @@ def test_a_batch_keeps_its_images_while_it_is_held() -> None:
     expected = view.copy()
     for _ in range(20):
         replay.sample(8)
-    for batch, (image, next_image) in zip(held, copies):
+    for batch, (image, next_image) in zip(held, copies, strict=True):
         np.testing.assert_array_equal(batch.image, image)
         np.testing.assert_array_equal(batch.next_image, next_image)
     np.testing.assert_array_equal(view, expected)
@@ -229,3 +231,18 @@ def test_a_hundred_thousand_high_resolution_rows_take_memory_only_as_they_come()
 def test_a_ring_too_small_for_a_stack_is_refused() -> None:
     with pytest.raises(ValueError, match="take at least 5"):
         make_replay(4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(5, 60), st.lists(st.integers(0, 25), min_size=1, max_size=6))
+def test_frames_on_the_device_are_the_hosts(capacity: int, additions: list[int]) -> None:
+    host, mirrored = make_replay(capacity), make_replay(capacity)
+    device = DeviceReplay(mirrored, torch.device("cpu"))
+    fill(host, 2)
+    fill(mirrored, 2)
+    for rows in additions:
+        fill(host, rows, begin=host.total)
+        fill(mirrored, rows, begin=mirrored.total)
+        a, b = host.sample(9), device.sample(9)
+        for name in ("image", "next_image", "proprioception", "next_proprioception", "action", "reward", "terminated"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name).numpy(), err_msg=name)

@@ -184,7 +184,7 @@ def test_state_of_another_network_is_refused_and_changes_nothing() -> None:
     sac = make_sac()
     before, state = sac.save_state(), make_sac(seed=1).save_state()
     state["critic.weights.0"] = state["critic.weights.0"][:, :-1]
-    with pytest.raises(ValueError, match="another network: critic.weights.0"):
+    with pytest.raises(ValueError, match=r"another network: critic\.weights\.0"):
         sac.load_state(state)
     assert all(np.array_equal(v, before[k]) for k, v in sac.save_state().items())
 

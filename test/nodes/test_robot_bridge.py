@@ -1,0 +1,305 @@
+"""The bridge with real rclpy: a fake arm behind the topics of a forward velocity controller."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+
+from franka_reacher_rl.core.paths import config_dir
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.msg import RobotState, RobotStatus
+from franka_reacher_rl.nodes.robot_bridge import RobotBridge
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.srv import MoveTo
+
+PERIOD = 0.01  # s
+SLOW = [0.05] * 7
+
+
+class FakeArm(Node):
+    """Carries velocities out and reports its joints, as a ros2_control arm does; its joints come in another order."""
+
+    def __init__(self, robot: Robot, parameters: dict[str, object] | None = None) -> None:
+        super().__init__("sim_robot")
+        for name, value in (parameters or {}).items():
+            self.declare_parameter(name, value)
+        self.robot, self.q, self.v = robot, robot.start_middle(), np.zeros(robot.dof)
+        self.silent = self.held = False
+        self.received: list[tuple[float, np.ndarray]] = []
+        self._moved = time.monotonic()
+        self._states = self.create_publisher(JointState, robot.driver.state_topic, QoSProfile(depth=1))
+        self.create_subscription(Float64MultiArray, robot.driver.command_topic, self._take, QoSProfile(depth=10))
+        self.create_timer(PERIOD, self._cycle)
+
+    def _take(self, message: Float64MultiArray) -> None:
+        self._advance()
+        self.v = np.array(message.data)
+        self.received.append((time.monotonic(), self.v))
+
+    def _advance(self) -> None:
+        now = time.monotonic()
+        self.q = self.q + self.v * (now - self._moved)
+        self._moved = now
+
+    def _cycle(self) -> None:
+        self._advance()
+        if self.silent:
+            return
+        order = range(self.robot.dof - 1, -1, -1)
+        q = self.robot.start_middle() if self.held else self.q
+        state = JointState(name=[self.robot.joints[i] for i in order])
+        state.position, state.velocity = [float(q[i]) for i in order], [float(self.v[i]) for i in order]
+        state.header.stamp = self.get_clock().now().to_msg()
+        self._states.publish(state)
+
+
+class Graph:
+    """A bridge, its arm and someone who commands it."""
+
+    def __init__(self, probe, arm_parameters=None, bridge=True):
+        self.probe, self.robot = probe, Robot.load("panda_sim")
+        self.arm = probe.add(FakeArm(self.robot, arm_parameters))
+        node = probe.node
+        self.states = probe.listen(RobotState, "/robot_bridge/robot_state", qos.RELIABLE)
+        self.statuses = probe.listen(RobotStatus, "/robot_bridge/status", qos.LATCHED)
+        self.diagnostics = probe.listen(DiagnosticArray, "/diagnostics", 10)
+        self.commands = node.create_publisher(JointState, "velocity_command", qos.RELIABLE)
+        self.stop = node.create_client(Trigger, "/robot_bridge/stop")
+        self.arm_service = node.create_client(Trigger, "/robot_bridge/arm")
+        self.move_to = node.create_client(MoveTo, "/robot_bridge/move_to")
+        if bridge:
+            self.bridge = probe.add(RobotBridge())
+            self.until_mode("ready")
+            probe.until(lambda: self.commands.get_subscription_count() == 1)
+
+    @property
+    def status(self):
+        return self.statuses[-1] if self.statuses else RobotStatus()
+
+    @property
+    def mode(self):
+        return self.states[-1].mode if self.states else ""
+
+    def until_mode(self, mode, seconds=10.0):
+        self.probe.until(lambda: self.mode == mode, seconds)
+
+    def command(self, velocity=SLOW, names=None, age=0.0):
+        message = JointState(name=names or self.robot.joints, velocity=[float(v) for v in velocity])
+        nanoseconds = self.probe.node.get_clock().now().nanoseconds - int(age * 1e9)
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 1_000_000_000)
+        self.commands.publish(message)
+
+    def keep_commanding(self, condition, velocity=SLOW, seconds=10.0):
+        """Commands every 40 ms until a condition holds."""
+        timer = self.probe.node.create_timer(0.04, lambda: self.command(velocity))
+        try:
+            self.probe.until(condition, seconds)
+        finally:
+            self.probe.node.destroy_timer(timer)
+
+    def call(self, client, request=None):
+        future = client.call_async(request or Trigger.Request())
+        self.probe.until(future.done, 20.0)
+        return future.result()
+
+
+@pytest.fixture
+def graph(probe_after):
+    return Graph(probe_after())
+
+
+def test_a_command_moves_the_arm_and_is_published_as_applied(graph):
+    velocity = np.linspace(-0.05, 0.05, 7)
+    graph.keep_commanding(lambda: np.allclose(graph.arm.v, velocity), velocity)
+    graph.keep_commanding(lambda: np.allclose(graph.states[-1].dq_cmd, velocity), velocity)
+    state = graph.states[-1]
+    assert state.mode == "running" and list(state.joint_names) == graph.robot.joints
+    assert state.header.frame_id == graph.robot.model.base_frame
+    place = graph.bridge._bridge.kinematics.position(np.array(state.q))
+    np.testing.assert_allclose([state.o_t_ee.position.x, state.o_t_ee.position.y, state.o_t_ee.position.z], place)
+
+
+def test_reasons_are_published(graph):
+    graph.keep_commanding(lambda: "velocity" in graph.states[-1].reasons, [1.0] * 7)
+    graph.probe.until(lambda: graph.status.commands_limited > 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"velocity": [*SLOW[:6], float("nan")]}, "not_finite"),
+        ({"velocity": [*SLOW[:6], float("inf")]}, "not_finite"),
+        ({"velocity": SLOW[:6]}, "wrong_length"),
+        ({"names": [f"other{i}" for i in range(7)]}, "unknown_joint"),
+        ({"names": [f"panda_joint{i}" for i in range(1, 7)], "velocity": SLOW[:6]}, "missing_joint"),
+        ({"names": ["panda_joint1"] * 7}, "duplicate_joint"),
+        ({"age": 2.0}, "stale"),
+        ({"age": -2.0}, "future"),
+    ],
+)
+def test_a_broken_command_is_refused_and_counted(graph, change, why):
+    graph.command(**change)
+    graph.probe.until(lambda: graph.status.commands_refused == 1)
+    assert graph.status.last_refusal.startswith(why)
+    assert graph.mode == "ready" and not graph.arm.v.any()
+
+
+def test_broken_commands_do_not_feed_the_watchdog(graph):
+    graph.keep_commanding(lambda: graph.mode == "running")
+    graph.keep_commanding(lambda: graph.mode == "holding", [float("nan")] * 7)
+    graph.probe.until(lambda: not graph.arm.v.any())
+
+
+def test_permuted_names_are_mapped(graph):
+    velocity = dict(zip(graph.robot.joints, np.linspace(-0.05, 0.05, 7), strict=True))
+    names = sorted(graph.robot.joints, reverse=True)
+    timer = graph.probe.node.create_timer(0.04, lambda: graph.command([velocity[n] for n in names], names))
+    graph.probe.until(lambda: np.allclose(graph.arm.v, list(velocity.values())))
+    graph.probe.node.destroy_timer(timer)
+
+
+def test_ceasing_commands_ramp_to_zero_within_the_limits_and_the_next_goes_on(graph):
+    graph.keep_commanding(lambda: graph.arm.v[0] > 0.19, [0.2, 0, 0, 0, 0, 0, 0])
+    ceased = time.monotonic()
+    graph.until_mode("holding")
+    graph.probe.until(lambda: not graph.arm.v.any())
+    assert time.monotonic() - ceased < graph.robot.bridge.command_timeout + 0.3
+    steps = np.abs(np.diff([v for _, v in graph.arm.received], axis=0))
+    assert (steps <= np.array(graph.robot.limits.acceleration) * PERIOD * 1.001).all()
+    graph.keep_commanding(lambda: graph.mode == "running")
+    assert graph.status.watchdog_stops == 1
+
+
+def test_a_latched_watchdog_needs_arming(probe_after, tmp_path):
+    robot = yaml.safe_load((config_dir() / "robots" / "panda_sim.yaml").read_text())
+    robot.setdefault("bridge", {}).update(command_timeout=0.05, latch_after=0.3)
+    (tmp_path / "hasty.yaml").write_text(yaml.safe_dump(robot))
+    graph = Graph(probe_after("-p", f"robot:={tmp_path / 'hasty.yaml'}"))
+    graph.keep_commanding(lambda: graph.mode == "running")
+    graph.until_mode("stopped")
+    graph.command()
+    graph.probe.until(lambda: graph.status.last_refusal.startswith("not_armed"))
+    assert graph.call(graph.arm_service).success
+    graph.keep_commanding(lambda: graph.mode == "running")
+
+
+def test_two_publishers_are_a_fault_naming_them_and_it_refuses_to_arm(graph):
+    other = graph.probe.add(Node("teleop"))
+    publisher = other.create_publisher(JointState, "velocity_command", qos.RELIABLE)
+    graph.until_mode("fault")
+    graph.probe.until(lambda: "/probe" in graph.status.fault and "/teleop" in graph.status.fault)
+    answer = graph.call(graph.arm_service)
+    assert not answer.success and "/teleop" in answer.message
+    other.destroy_publisher(publisher)
+    graph.probe.until(lambda: graph.call(graph.arm_service).success)
+    graph.until_mode("ready")
+
+
+@pytest.mark.parametrize(("trouble", "fault"), [("silent", "no new joint state"), ("held", "frozen")])
+def test_a_state_that_is_stale_or_frozen_is_a_fault(graph, trouble, fault):
+    graph.keep_commanding(lambda: graph.mode == "running", [0.1] * 7)
+    setattr(graph.arm, trouble, True)
+    graph.keep_commanding(lambda: graph.status.mode == "fault", [0.1] * 7)
+    assert fault in graph.status.fault
+    graph.probe.until(lambda: not graph.arm.v.any())
+    setattr(graph.arm, trouble, False)
+    graph.probe.until(lambda: graph.call(graph.arm_service).success)
+    graph.until_mode("ready")
+
+
+def test_a_move_arrives_while_the_cycle_goes_on(graph):
+    goal = graph.robot.start_middle() + 0.2
+    before = len(graph.states)
+    answer = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=goal.tolist()))
+    assert answer.success and answer.message == "" and 0.1 < answer.duration < 8.0
+    np.testing.assert_allclose(graph.arm.q, goal, atol=0.02)
+    assert len(graph.states) - before > 20 * answer.duration
+    assert {"moving", "ready"} <= {s.mode for s in graph.states[before:]}
+
+
+def test_a_move_that_is_not_allowed_says_why(graph):
+    answer = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=[9.0] * 7))
+    assert not answer.success and "panda_joint1 = 9.000 rad is not allowed" in answer.message
+
+
+def test_stop_ends_a_move_and_needs_arming(graph):
+    goal = (graph.robot.start_middle() + 0.8).tolist()
+    move = graph.move_to.call_async(MoveTo.Request(joint_names=graph.robot.joints, position=goal))
+    graph.until_mode("moving")
+    assert graph.call(graph.stop).success
+    graph.probe.until(move.done)
+    assert not move.result().success and "stopped" in move.result().message
+    graph.until_mode("stopped")
+    graph.probe.until(lambda: not graph.arm.v.any())
+    again = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=goal))
+    assert not again.success and "call ~/arm" in again.message
+    assert graph.call(graph.arm_service).success
+    graph.until_mode("ready")
+
+
+def test_status_is_latched_and_diagnostics_tell_the_state(graph):
+    late = graph.probe.listen(RobotStatus, "/robot_bridge/status", qos.LATCHED)
+    graph.probe.until(lambda: late and late[-1].mode == "ready" and late[-1].robot == "panda_sim")
+
+    def told(level, text):
+        found = [s for a in graph.diagnostics for s in a.status if s.name == "/robot_bridge"]
+        return found and found[-1].level == level and text in found[-1].message
+
+    graph.probe.until(lambda: told(DiagnosticStatus.OK, "ready"))
+    graph.call(graph.stop)
+    graph.probe.until(lambda: told(DiagnosticStatus.WARN, "call ~/arm"))
+
+
+def test_a_controller_with_another_joint_order_is_a_fault(probe_after):
+    joints = Robot.load("panda_sim").joints
+    graph = Graph(probe_after(), {"joints": joints[::-1]})
+    graph.probe.until(lambda: graph.status.mode == "fault", 15.0)
+    assert "make them the same, in the same order" in graph.status.fault
+
+
+def test_missing_joints_in_the_state_are_a_fault(probe_after):
+    probe = probe_after()
+    graph = Graph(probe, bridge=False)
+    graph.arm.robot = type("Fewer", (), {"dof": 6, "joints": graph.robot.joints, "start_middle": None})()
+    probe.add(RobotBridge())
+    probe.until(lambda: "lack joint 'panda_joint7'" in graph.status.fault)
+
+
+def test_an_unknown_robot_is_refused_with_those_there_are(ros):
+    ros("-p", "robot:=pnada")
+    with pytest.raises(ValueError, match="no robot 'pnada': there are .*panda_sim"):
+        RobotBridge()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_robot_first(probe_after, number):
+    graph = Graph(probe_after(), bridge=False)
+    program = "from franka_reacher_rl.nodes.robot_bridge import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", program], env=os.environ, stderr=subprocess.PIPE, text=True)
+    try:
+        graph.probe.until(lambda: graph.mode == "ready", 30.0)
+        graph.keep_commanding(lambda: np.abs(graph.arm.v).max() > 0.14, [0.15] * 7)
+        process.send_signal(number)
+        graph.keep_commanding(lambda: process.poll() is not None, [0.15] * 7)
+        graph.probe.until(lambda: not graph.arm.v.any(), 2.0)
+        assert process.returncode == 0
+        assert "Traceback" not in process.stderr.read()
+        steps = np.abs(np.diff([v for _, v in graph.arm.received], axis=0))
+        assert (steps <= np.array(graph.robot.limits.acceleration) * PERIOD * 1.001).all()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
