@@ -322,7 +322,7 @@ class Bridge:
         return Filtered(brake(self.motion, self._limits, dt), reasons.get(mode, ()))
 
     def _go_on(self, move: Move, measured: Measured, now: float, dt: float, age: float) -> Filtered:
-        move.check(now, measured.q, measured.dq, self.motion, self.robot)
+        move.check(now, measured.q, self.motion, self.robot)
         if move.done:
             self._move = None
             self._set(mode=Mode.READY)

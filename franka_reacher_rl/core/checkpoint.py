@@ -126,6 +126,8 @@ class Checkpointer:
         return None
 
     def _write(self, state: Arrays, total: int, updates: int, extra: str) -> None:
+        # Behind everything else: nobody waits for it. Niceness is a thread's own on Linux.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         try:
             if not self._ours and self._complete():
                 raise FileExistsError(f"{self._folder} has the checkpoints of another run: resume it, or take another")

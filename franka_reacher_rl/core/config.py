@@ -121,7 +121,11 @@ class LearnerSettings(Checked):
     max_updates_per_step: float = param(1.0, "updates allowed per stored step after the warm-up", minimum=0.0)
     replay_capacity: int = param(100_000, "steps kept in the replay", minimum=100)
     device: str = param("auto", "where updates run; auto: CUDA where there is one", choices=("auto", "cpu", "cuda"))
-    precision: str = param("float32", "arithmetic of the encoder's convolutions", choices=("float32", "bfloat16"))
+    precision: str = param(
+        "float32",
+        "arithmetic of the encoder's convolutions; auto: bfloat16 where the processor has it, else float32",
+        choices=("auto", "float32", "bfloat16"),
+    )
     extra_update_time: float = param(
         0.0, "added to every update, to see what a slower learner would do", unit="s", minimum=0.0, maximum=60.0
     )

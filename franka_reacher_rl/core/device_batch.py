@@ -1,8 +1,9 @@
-"""A sampled batch on the learner's device."""
+"""The learner's device, its arithmetic, and a sampled batch on it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,30 @@ def to_device(batch: Batch, device: torch.device) -> DeviceBatch:
         return tensor.to(device, non_blocking=True)
 
     return DeviceBatch(**{f.name: put(getattr(batch, f.name)) for f in fields(DeviceBatch)})
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The type of the convolutions that `LearnerSettings.precision` means.
+
+    auto: bfloat16 where the processor multiplies matrices of it (CUDA from compute capability 8, x86 with AMX or
+    AVX-512 BF16, 64-bit ARM with BF16); elsewhere it is emulated, and slower than float32.
+    """
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        native = bool(processor_features() & {"amx_bf16", "avx512_bf16", "bf16"})
+    return torch.bfloat16 if native else torch.float32
+
+
+def processor_features() -> set[str]:
+    """What this machine's processor says it can do; nothing where it does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith(("flags", "Features"))), set())
 
 
 def choose_device(name: str) -> torch.device:

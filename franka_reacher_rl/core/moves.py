@@ -11,7 +11,8 @@ from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.core.types import Vector
 
 GAIN = 8.0  # 1/s, of the last bit of the way
-REST = 0.02  # rad/s, measured: slower is at rest
+REST = 0.02  # rad/s, over REST_TIME: slower is at rest
+REST_TIME = 0.05  # s; measured velocities are too noisy for one of them to tell
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Move:
     done: bool = False
     message: str = ""
     duration: float = 0.0
+    _settled: tuple[float, Vector] | None = None
 
     @property
     def success(self) -> bool:
@@ -57,15 +59,19 @@ class Move:
         speed = min(robot.reset.velocity, GAIN * distance, float(np.sqrt(2.0 * deceleration * distance)))
         return error * (speed / distance)
 
-    def check(self, now: float, q: Vector, dq: Vector, last: Motion, robot: Robot) -> None:
+    def check(self, now: float, q: Vector, last: Motion, robot: Robot) -> None:
         """Ends the move when the arm has arrived and rests, or when its time is over."""
         error = np.abs(q - self.goal)
-        if last.at_rest and (error <= robot.reset.tolerance).all() and (np.abs(dq) <= REST).all():
+        if not last.at_rest or (error > robot.reset.tolerance).any():
+            self._settled = None
+        elif self._settled is None or (np.abs(q - self._settled[1]) > REST * REST_TIME).any():
+            self._settled = (now, q)
+        if self._settled is not None and now - self._settled[0] >= REST_TIME:
             self.end(now)
         elif now - self.started > self.timeout:
             worst = int(error.argmax())
             self.end(
                 now,
-                f"{robot.joints[worst]} is {error[worst]:.3f} rad from its goal after {self.timeout:.1f} s, moving at "
-                f"{np.abs(dq).max():.2f} rad/s: something holds the arm, or the timeout is too short for the velocity",
+                f"{robot.joints[worst]} is {error[worst]:.3f} rad from its goal after {self.timeout:.1f} s: something "
+                "holds the arm, or the timeout is too short for the velocity",
             )

@@ -15,7 +15,7 @@ from franka_reacher_rl.core.augment import centre_crop
 from franka_reacher_rl.core.config import ImageSettings, NetworkSettings
 from franka_reacher_rl.core.networks import make_policy
 
-Weights = Mapping[str, npt.NDArray[np.float32]]
+Weights = Mapping[str, npt.NDArray[np.generic]]
 
 
 class Policy:

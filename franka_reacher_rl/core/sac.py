@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from franka_reacher_rl.core.augment import Cropper, draw_offsets
 from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.cuda_graph import GraphedFunction
-from franka_reacher_rl.core.device_batch import DeviceBatch, choose_device, to_device
+from franka_reacher_rl.core.device_batch import DeviceBatch, choose_device, choose_dtype, to_device
 from franka_reacher_rl.core.losses import Info, actor_loss, critic_loss, target_value, temperature_loss
 from franka_reacher_rl.core.networks import cropped_size, make_critic, make_policy
 from franka_reacher_rl.core.serialise import FlatWeights
@@ -65,7 +65,7 @@ class SAC:
         self.plain = False  # on CUDA: kernel by kernel, so that the parts can be timed
         self.mark: Callable[[str], None] = lambda part: None  # called after each part of an update: for a stopwatch
         self._image, self._settings = image, sac
-        dtype = torch.bfloat16 if learner.precision == "bfloat16" else torch.float32
+        dtype = choose_dtype(learner.precision, self.device)
         self._crop, self._next_crop = (Cropper(*cropped_size(image), dtype) for _ in range(2))
         self._target_entropy = -float(dof) if sac.target_entropy is None else sac.target_entropy
         self._generator = torch.Generator().manual_seed(seed)

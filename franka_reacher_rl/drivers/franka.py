@@ -52,6 +52,7 @@ class FrankaDriver:
         self._velocity: Vector | None = None  # to be sent; None: sent already
         self._moving_until = 0.0
         self._sample: JointSample | None = None
+        self._measured = -1  # ms, by the robot's clock
         self._condition, self._problem = Condition.FINE, ""
         self._recoveries: deque[float] = deque()
         self._asked_to_recover = False
@@ -142,7 +143,10 @@ class FrankaDriver:
 
     def _read(self) -> None:
         state = self._arm.state
-        self._sample = JointSample(time.time(), np.array(state.q, float), np.array(state.dq, float))
+        measured = state.time.to_msec()
+        if measured != self._measured:  # while the robot is silent, franky repeats its last state
+            self._measured = measured
+            self._sample = JointSample(time.time(), np.array(state.q, float), np.array(state.dq, float))
         mode = state.robot_mode
         modes = self._api.RobotMode
         if mode == modes.UserStopped:
@@ -153,14 +157,12 @@ class FrankaDriver:
             self._reflex("reflex")
 
     def _take_error(self, error: BaseException) -> None:
-        api = self._api
-        if isinstance(error, api.NetworkException):
-            self._condition, self._problem = Condition.LOST, self._explain(error)
-        elif isinstance(error, (api.ControlException, api.CommandException)):
+        """A refused or aborted motion is a reflex; after anything else, the network's own errors too, connect anew."""
+        if isinstance(error, (self._api.ControlException, self._api.CommandException)):
             if self._condition is Condition.FINE:
                 self._reflex(str(error))
         else:
-            self._fail(self._explain(error))
+            self._condition, self._problem = Condition.LOST, self._explain(error)
 
     def _reflex(self, why: str) -> None:
         """A reflex is recovered from by itself, but only so often."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from franka_reacher_rl.core.config import Setting
-from franka_reacher_rl.core.device_batch import choose_device
+from franka_reacher_rl.core.device_batch import choose_device, choose_dtype
 from franka_reacher_rl.core.machine import prepare_learner
 from franka_reacher_rl.core.policy_store import PolicyWriter
 from franka_reacher_rl.core.prefetch import Source
@@ -60,7 +60,7 @@ def measure(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
         "setting": options.setting,
         "image": f"{setting.image.width}x{setting.image.height}",
         "batch": setting.learner.batch_size,
-        "precision": setting.learner.precision,
+        "precision": str(choose_dtype(setting.learner.precision, sac.device)).removeprefix("torch."),
         "device": torch.cuda.get_device_name() if sac.device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -231,7 +231,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--plain-updates", type=int, default=5, help="of the plain learner (default: %(default)s)")
     add("--threads", type=int, default=0, help="threads; 0: one per core (default: %(default)s)")
     add("--device", choices=("auto", "cpu", "cuda"), help="instead of the setting's")
-    add("--precision", help="float32 or bfloat16, instead of the setting's")
+    add("--precision", help="float32, bfloat16 or auto, instead of the setting's")
     add("--batch", type=int, help="transitions per update, instead of the setting's")
     add("--size", help="of the image, WIDTHxHEIGHT, instead of the setting's")
     add("--rows", type=int, default=2000, help="rows in the replay (default: %(default)s)")

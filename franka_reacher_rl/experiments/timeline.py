@@ -48,6 +48,9 @@ class Outcome:
     ended: Nanoseconds
     coverage_return: float  # the return with each step's true length instead of the cycle time
     learner_seconds: dict[str, float]  # where its time went since the episode before
+    held: int  # control cycles in which the bridge held the arm
+    watchdog_stops: int
+    commands_limited: int
 
 
 class Timeline:
@@ -122,7 +125,17 @@ class Timeline:
         while self._running:
             self._next()
         assert self._end is not None
-        return Outcome(self._record, self._end, began, self.now, self._coverage, self._take_spent())
+        return Outcome(
+            record=self._record,
+            end=self._end,
+            began=began,
+            ended=self.now,
+            coverage_return=self._coverage,
+            learner_seconds=self._take_spent(),
+            held=self._plant.held,
+            watchdog_stops=self._plant.watchdog_stops,
+            commands_limited=self._plant.commands_limited,
+        )
 
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on, as JSON knows it; to be asked between a reset and an episode."""
@@ -193,11 +206,11 @@ class Timeline:
     def _take(self, end: EndReason | None = None) -> None:
         before = self._observed
         cycle = self._clock.take(self._seconds, end)
+        self._end, self._running = cycle.end, cycle.end is None  # first of all: nobody acts on a final observation
         reward = self._observe(cycle.step, cycle.end)
         self._record.add_cycle(reward, cycle.lateness)
         self._coverage += reward * 1e-6 * (self.now - before) / self._settings.cycle_ms
         if cycle.end is not None:
-            self._end, self._running = cycle.end, False
             for event in (Event.DEADLINE, Event.COMMAND, Event.SILENCE):
                 self._alarms.pop(event, None)
 
@@ -212,7 +225,7 @@ class Timeline:
             self._alarms[Event.DEADLINE] = self._not_before(self._clock.deadline)
             self._alarms[Event.SILENCE] = self.now + nanoseconds(self._settings.action_timeout) + 1000
         if self._wiring is Wiring.ASYNC:
-            self._on_tick(number, 0, acts=end is None)
+            self._on_tick(number, 0)
         else:
             self._gate.request(number)
         self._consider_update()
@@ -226,10 +239,9 @@ class Timeline:
 
     # The actor
 
-    def _on_tick(self, step: StepId, version: int, acts: bool = True) -> None:
+    def _on_tick(self, step: StepId, version: int) -> None:
         self._tick = (step, version)
-        if acts:
-            self._act_if_due()
+        self._act_if_due()
 
     def _on_policy(self) -> None:
         _, version, self._made = self._policies.pop(0)
@@ -255,7 +267,14 @@ class Timeline:
         self._trace(self.now, f"command {self._clock.step}")
         self._plant.command(self._action, self.now)
         version, made, uses = self._policy_age
-        self._record.add_action(version, 1e-9 * (self.now - self._observed), 1e-9 * (self.now - made), uses)
+        age = 1e-9 * (self.now - self._observed)  # the camera's frame is of the time it was taken
+        self._record.add_action(
+            version=version,
+            observation_age=age,
+            response_time=age,
+            policy_age=1e-9 * (self.now - made),
+            policy_age_steps=uses,
+        )
         self._clock.on_action(self._clock.step)
         if self._clock.due(self._seconds):
             self._take()

@@ -38,6 +38,14 @@ class Plant(Protocol):
     period: Nanoseconds  # of the bridge's control cycle
     held: int  # control cycles of this episode in which the arm was held because commands ceased
 
+    @property
+    def watchdog_stops(self) -> int:
+        """How often, in this episode, commands ceased for longer than the bridge's timeout."""
+
+    @property
+    def commands_limited(self) -> int:
+        """Commands of this episode that the safety filter changed."""
+
     def begin_reset(self, episode: int, now: Nanoseconds) -> None:
         """Starts the reset that precedes an episode."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -84,6 +85,10 @@ WIRES = {
 
 # SCHED_FIFO priorities of the control path: each short, none ever waits for the learner.
 REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
+
+# Exit codes of an asked-for end: a signal may come before the node can handle it, and asyncio reports 255 for a process
+# that ended just as it was signalled.
+_ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM, 255)
 
 _SLOW_TO_STOP = "40"  # s, for a learner that finishes an update and writes what is unwritten
 
@@ -261,7 +266,7 @@ def _end(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescr
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
         if context.is_shutdown:
-            if event.returncode != 0:
+            if event.returncode not in _ASKED_FOR:
                 raise RuntimeError(f"{name} ended with exit code {event.returncode}")
             return None
         if event.returncode == 0 and name == "environment":

@@ -46,7 +46,8 @@ class Arm:
     def state(self):
         if self.franky.lost:
             raise NetworkError("cable")
-        return SimpleNamespace(q=[0.1] * 7, dq=[0.0] * 7, robot_mode=self.franky.mode)
+        now = SimpleNamespace(to_msec=lambda: round(1000.0 * time.monotonic()))
+        return SimpleNamespace(time=now, q=[0.1] * 7, dq=[0.0] * 7, robot_mode=self.franky.mode)
 
     def move(self, motion, asynchronous):
         assert asynchronous

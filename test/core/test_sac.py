@@ -13,6 +13,7 @@ from learner_helpers import DOF, IMAGE, NETWORK, make_batch, make_sac
 from reference_sac import ReferenceSAC
 from torch import Tensor, nn
 
+from franka_reacher_rl.core import device_batch
 from franka_reacher_rl.core.losses import actor_loss, critic_loss, target_value, temperature_loss
 from franka_reacher_rl.core.sac import SAC, Draws
 
@@ -196,3 +197,12 @@ def test_crops_reach_both_ends_of_their_range() -> None:
     assert offsets.amin(0).tolist() == [0, 0] and offsets.amax(0).tolist() == [2 * rows, 2 * columns]
     assert not torch.equal(draws[0].offsets, draws[0].next_offsets)
     assert not torch.equal(draws[0].noise, draws[1].noise)
+
+
+def test_automatic_precision_asks_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for features, dtype in (({"avx2", "amx_bf16"}, torch.bfloat16), ({"avx2"}, torch.float32), (set(), torch.float32)):
+        monkeypatch.setattr(device_batch, "processor_features", lambda features=features: features)
+        assert device_batch.choose_dtype("auto", cpu) == dtype
+        assert device_batch.choose_dtype("float32", cpu) == torch.float32
+        assert device_batch.choose_dtype("bfloat16", cpu) == torch.bfloat16

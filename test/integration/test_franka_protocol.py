@@ -1,0 +1,212 @@
+"""The real libfranka path against franka-sim: robot file `fr3`, limits and communication constraints enforced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+import rclpy.node
+from franka_sim import Server
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.drivers.franka import FrankaDriver
+from franka_reacher_rl.msg import RobotState, RobotStatus
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.srv import MoveTo
+
+pytest.importorskip("franky", reason="franky-control, the client of libfranka, is not installed")
+pytestmark = pytest.mark.integration
+
+ADDRESS = "127.0.0.1"
+FR3 = Robot.load("fr3")
+STILL = 2e-3  # rad over 0.1 s; the server's own position control chatters at 500 Hz
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "franka_sim.log")
+    yield server
+    server.stop()
+
+
+class Bench:
+    """The bridge as a process, and someone who commands it from here."""
+
+    def __init__(self) -> None:
+        rclpy.init()
+        self.node = rclpy.node.Node("bench")
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.states: list[RobotState] = []
+        self.statuses: list[RobotStatus] = []
+        self.node.create_subscription(RobotState, "/robot_bridge/robot_state", self.states.append, qos.RELIABLE)
+        self.node.create_subscription(RobotStatus, "/robot_bridge/status", self.statuses.append, qos.LATCHED)
+        self.commands = self.node.create_publisher(JointState, "velocity_command", qos.RELIABLE)
+        self.arm = self.node.create_client(Trigger, "/robot_bridge/arm")
+        self.stop = self.node.create_client(Trigger, "/robot_bridge/stop")
+        self.move_to = self.node.create_client(MoveTo, "/robot_bridge/move_to")
+        self.random = np.random.default_rng(0)
+        self.bridge = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from franka_reacher_rl.nodes.robot_bridge import main; main()",
+                *("--ros-args", "-p", "robot:=fr3", "-p", f"address:={ADDRESS}"),
+            ]
+        )
+        self.until(lambda: self.mode == "ready", 30.0)
+
+    @property
+    def mode(self) -> str:
+        return self.statuses[-1].mode if self.statuses else ""
+
+    def until(self, condition: Callable[[], Any], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not in time; status: {self.statuses[-1:]}"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def random_commands(self, seconds: float) -> None:
+        """A policy that knows nothing: other velocities every 40 ms."""
+        timer = self.node.create_timer(0.04, self._command)
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() > end, seconds + 1.0)
+        self.node.destroy_timer(timer)
+
+    def _command(self) -> None:
+        message = JointState(name=FR3.joints, velocity=self.random.uniform(-0.2, 0.2, 7).tolist())
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        self.commands.publish(message)
+
+    def call(self, client: Any, request: Any = None) -> Any:
+        assert client.wait_for_service(10.0)
+        future = client.call_async(request or Trigger.Request())
+        self.until(future.done, 20.0)
+        return future.result()
+
+    def move(self, q: np.ndarray) -> MoveTo.Response:
+        return self.call(self.move_to, MoveTo.Request(joint_names=FR3.joints, position=q.tolist()))
+
+    def rests(self) -> bool:
+        """Whether the arm hasn't moved over the last 0.1 s."""
+        recent = np.array([s.q for s in self.states[-10:]])
+        return len(recent) == 10 and float(np.ptp(recent, axis=0).max()) < STILL
+
+    def close(self) -> None:
+        self.bridge.kill()
+        self.bridge.wait()
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown()
+
+
+@pytest.fixture
+def bench(server: Server) -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
+def arm_at_rest(seconds: float) -> None:
+    """Connects as another client and sees the arm at rest within a time."""
+    import franky
+
+    deadline = time.monotonic() + seconds
+    robot = franky.Robot(ADDRESS, realtime_config=franky.RealtimeConfig.Ignore)
+    while True:
+        before = np.array(robot.state.q)
+        time.sleep(0.1)
+        if np.abs(np.array(robot.state.q) - before).max() < STILL:
+            return
+        assert time.monotonic() < deadline, "the arm still moves"
+
+
+def test_random_commands_and_resets_break_no_rule(server: Server, bench: Bench) -> None:
+    for _ in range(3):
+        answer = bench.move(FR3.draw_start(bench.random))
+        assert answer.success, answer.message
+        bench.random_commands(6.0)
+    status = bench.statuses[-1]
+    assert status.mode == "running" and status.commands_accepted > 400 and status.fault == ""
+    low, high = np.array(FR3.task.workspace_lower), np.array(FR3.task.workspace_upper)
+    places = [s.o_t_ee.position for s in bench.states if s.mode == "running"]
+    places = np.array([[p.x, p.y, p.z] for p in places])
+    assert (places >= low - 1e-3).all() and (places <= high + 1e-3).all()
+    bench.bridge.send_signal(signal.SIGTERM)
+    bench.until(lambda: bench.bridge.poll() is not None, 5.0)
+    assert bench.bridge.returncode == 0
+    assert server.violations() == []
+
+
+def test_when_commands_cease_the_arm_rests_within_the_watchdogs_time_and_the_ramp(bench: Bench) -> None:
+    assert bench.move(FR3.start_middle()).success
+    bench.random_commands(2.0)
+    bench.until(lambda: bench.mode == "holding", FR3.bridge.command_timeout + 0.2)
+    bench.until(bench.rests, 0.5)
+
+
+def test_a_killed_bridge_leaves_an_arm_at_rest(bench: Bench) -> None:
+    assert bench.move(FR3.start_middle()).success
+    bench.random_commands(2.0)
+    bench.bridge.send_signal(signal.SIGKILL)
+    bench.bridge.wait()
+    arm_at_rest(3.0)
+
+
+def test_the_drivers_own_deadline_stops_the_arm(server: Server) -> None:
+    """A bridge that hangs sends nothing more: the motion ends by itself, and the next velocity goes on."""
+    driver = FrankaDriver(replace(FR3, driver=replace(FR3.driver, address=ADDRESS)))
+    try:
+        for cycle in range(50):
+            driver.send(np.full(7, 0.1 * min(1.0, cycle / 10)))
+            time.sleep(0.01)
+        time.sleep(FR3.driver.deadline + 0.1)
+        before = driver.state().q
+        time.sleep(0.1)
+        assert np.abs(driver.state().q - before).max() < STILL
+        for cycle in range(50):
+            driver.send(np.full(7, -0.1 * min(1.0, cycle / 10)))
+            time.sleep(0.01)
+        assert driver.fault() == driver.interruption() == ""
+        assert (driver.state().q < before - 0.01).all()
+        assert server.violations() == []
+    finally:
+        driver.close()
+
+
+def test_a_server_that_restarts_is_a_fault_then_armed_again(server: Server, bench: Bench) -> None:
+    assert bench.move(FR3.start_middle()).success
+    bench.random_commands(1.0)
+    server.stop()
+    bench.until(lambda: bench.mode == "fault", 5.0)
+    assert not bench.call(bench.arm).success
+    server.start()
+    bench.until(lambda: bench.call(bench.arm).success, 20.0)
+    bench.until(lambda: bench.mode == "ready", 2.0)
+    assert bench.move(FR3.start_middle()).success
+    bench.random_commands(1.0)
+    assert bench.mode == "running"
+
+
+def test_no_robot_is_a_clear_error_and_a_failing_exit() -> None:
+    command = "from franka_reacher_rl.nodes.robot_bridge import main; main()"
+    arguments = ["--ros-args", "-p", "robot:=fr3", "-p", f"address:={ADDRESS}"]
+    ended = subprocess.run(
+        [sys.executable, "-c", command, *arguments], env=os.environ, capture_output=True, text=True, timeout=60.0
+    )
+    assert ended.returncode == 2
+    assert "no connection to the arm at 127.0.0.1" in ended.stderr and "FCI" in ended.stderr
+    assert "Traceback" not in ended.stderr
