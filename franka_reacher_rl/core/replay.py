@@ -21,29 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from franka_reacher_rl.core.buffers import BufferPool
+from franka_reacher_rl.core.rows import check, row_type
 from franka_reacher_rl.core.types import Batch, StepId, Transition
 
 Indices = npt.NDArray[np.int64]
 
 _CAP = np.iinfo(np.uint16).max
-
-
-def row_type(height: int, width: int, proprioception: int, dof: int) -> np.dtype[np.void]:
-    """One stored row; its bytes are also what a checkpoint holds."""
-    return np.dtype(
-        [
-            ("frame", np.uint8, (3, height, width)),
-            ("proprioception", "<f4", (proprioception,)),
-            ("action", "<f4", (dof,)),
-            ("reward", "<f4"),
-            ("episode", "<u4"),
-            ("step", "<u4"),
-            ("first", np.bool_),
-            ("terminated", np.bool_),
-            ("truncated", np.bool_),
-            ("policy_version", "<u8"),
-        ]
-    )
 
 
 class Replay:
@@ -118,7 +101,7 @@ class Replay:
             ValueError: A shape or type is wrong, a value is not finite, or the action is out of [-1, 1]; nothing is
                 stored.
         """
-        self._check(transition)
+        check(transition, self.row_type)
         observation = transition.observation
         planes = np.ascontiguousarray(observation.frame.transpose(2, 0, 1))  # outside the lock: it takes longest
         with self._lock:
@@ -289,22 +272,3 @@ class Replay:
         ended = before["terminated"] or before["truncated"]
         same = before["episode"] == observation.id.episode and before["step"] + 1 == observation.id.step
         return min(int(self._run[slot]) + 1, _CAP) if same and not ended else 0
-
-    def _check(self, transition: Transition) -> None:
-        observation = transition.observation
-        expected = {name: self.row_type[name].shape for name in ("frame", "proprioception", "action")}
-        height, width = expected["frame"][1:]
-        if observation.frame.shape != (height, width, 3) or observation.frame.dtype != np.uint8:
-            raise ValueError(
-                f"frame is {observation.frame.dtype}{observation.frame.shape}, the replay holds "
-                f"uint8{(height, width, 3)}: camera and learner must have the same image settings"
-            )
-        for name, value in (("proprioception", observation.proprioception), ("action", transition.action)):
-            if np.shape(value) != expected[name]:
-                raise ValueError(f"{name} has shape {np.shape(value)}, the replay holds {expected[name]}")
-            if not np.all(np.isfinite(value)):
-                raise ValueError(f"{name} is not finite: {np.asarray(value).tolist()}")
-        if not np.isfinite(observation.reward):
-            raise ValueError(f"reward is not finite: {observation.reward}")
-        if np.any(np.abs(transition.action) > 1.0 + 1e-5):
-            raise ValueError(f"action is out of [-1, 1]: {np.asarray(transition.action).tolist()}")

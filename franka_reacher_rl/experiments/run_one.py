@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -188,22 +189,28 @@ def finished(run: Run, folder: Path) -> bool:
         return False
 
 
-def run_folder(folder: Path, checkpoint_every: float = CHECKPOINT_EVERY) -> None:
-    """Does what is left of the run in a folder.
+def run_folder(
+    folder: Path,
+    checkpoint_every: float = CHECKPOINT_EVERY,
+    on_episode: Callable[[EpisodeRow], None] = lambda row: None,
+) -> None:
+    """Does what is left of the run in a folder; where another process is at it, waits for that one first.
 
     Raises:
         ValueError: The run is not allowed.
         RuntimeError: This machine lacks something.
     """
     run = Run.read(folder / RUN)
-    if finished(run, folder):
-        return
-    (folder / ERROR).unlink(missing_ok=True)
-    virtual = VirtualRun(run, folder, checkpoint_every)
-    try:
-        virtual.run()
-    finally:
-        virtual.close()
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if finished(run, folder):
+            return
+        (folder / ERROR).unlink(missing_ok=True)
+        virtual = VirtualRun(run, folder, checkpoint_every)
+        try:
+            virtual.run(on_episode)
+        finally:
+            virtual.close()
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -217,8 +224,14 @@ def main(argv: list[str]) -> int:
     """Runs one folder; what goes wrong is told by its error.txt."""
     folder = Path(argv[0])
     every = float(argv[1]) if len(argv) > 1 else CHECKPOINT_EVERY
+    parent = os.getppid()
+
+    def follow(row: EpisodeRow) -> None:
+        if os.getppid() != parent:
+            raise RuntimeError(f"whoever started this run is gone after its episode {row.episode}")
+
     try:
-        run_folder(folder, every)
+        run_folder(folder, every, follow)
     except Exception as error:
         (folder / ERROR).write_text(traceback.format_exc())
         print(f"{folder}: {type(error).__name__}: {error}", file=sys.stderr)

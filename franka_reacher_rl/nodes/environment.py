@@ -39,6 +39,7 @@ from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.srv import MoveTo, PlaceTarget
 
 _KEPT_IMAGES = 8  # waiting for their reward
+_PATIENCE = 10.0  # s; nodes take this long to start on a busy machine
 _STALE_FRAME = 0.5  # s; a camera that pauses longer ends the episode
 _STALE_STATE = 0.5  # s
 
@@ -274,7 +275,7 @@ class Environment(Node):
             self._take(EndReason.NO_ACTION)
 
     def _nothing_missing(self, missing: list[str]) -> bool:
-        if missing and time.monotonic() - self._phase_began > 5.0:
+        if missing and time.monotonic() - self._phase_began > _PATIENCE:
             self.get_logger().warning(f"waiting for {'; '.join(missing)}", throttle_duration_sec=5.0)
         return not missing
 

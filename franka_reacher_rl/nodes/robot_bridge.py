@@ -122,7 +122,7 @@ class RobotBridge(Node):
         if status.fault and status.fault != before.fault:
             self.get_logger().error(f"fault: {status.fault}; when it is mended, call ~/arm")
         if status.mode is Mode.STOPPED and before.mode is not Mode.STOPPED:
-            self.get_logger().warning("stopped: call ~/arm to go on")
+            self.get_logger().info("stopped; ~/arm lets it go on")
         if status.commands_refused != before.commands_refused:
             self.get_logger().warning(f"command refused: {status.last_refusal}", throttle_duration_sec=2.0)
 

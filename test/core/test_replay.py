@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from learner_helpers import DOF, IMAGE, fill, make_replay, make_transition
 
 from franka_reacher_rl.core.config import ImageSettings
+from franka_reacher_rl.core.device_batch import joined_images
 from franka_reacher_rl.core.device_replay import DeviceReplay
-from franka_reacher_rl.core.replay import Replay, row_type
+from franka_reacher_rl.core.replay import Replay
+from franka_reacher_rl.core.rows import row_type
 from franka_reacher_rl.core.types import Batch, Transition
 
 
@@ -246,3 +248,15 @@ def test_frames_on_the_device_are_the_hosts(capacity: int, additions: list[int])
         a, b = host.sample(9), device.sample(9)
         for name in ("image", "next_image", "proprioception", "next_proprioception", "action", "reward", "terminated"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name).numpy(), err_msg=name)
+
+
+def test_both_images_can_be_transferred_as_one() -> None:
+    replay = make_replay()
+    fill(replay, 30)
+    batch = replay.sample(5)
+    joined = joined_images(batch)
+    assert joined is not None and joined.flags.c_contiguous and np.shares_memory(joined, batch.image)
+    np.testing.assert_array_equal(joined[:, 3:], batch.image)
+    np.testing.assert_array_equal(joined[:, :-3], batch.next_image)
+    assert joined_images(dataclasses.replace(batch, image=batch.image.copy())) is None
+    assert joined_images(dataclasses.replace(batch, image=batch.next_image)) is None

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 import rclpy
 import rclpy.node
 from franka_sim import Server
@@ -21,6 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from franka_reacher_rl.core.paths import config_dir
 from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.drivers.franka import FrankaDriver
 from franka_reacher_rl.msg import RobotState, RobotStatus
@@ -134,6 +136,17 @@ def arm_at_rest(seconds: float) -> None:
         assert time.monotonic() < deadline, "the arm still moves"
 
 
+def at_rest(driver: FrankaDriver, seconds: float) -> np.ndarray:
+    """Waits until the arm doesn't move; where it is then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        before = driver.state().q
+        time.sleep(0.1)
+        if np.abs(driver.state().q - before).max() < STILL:
+            return before
+        assert time.monotonic() < deadline, "the arm still moves"
+
+
 def test_random_commands_and_resets_break_no_rule(server: Server, bench: Bench) -> None:
     for _ in range(3):
         answer = bench.move(FR3.draw_start(bench.random))
@@ -173,10 +186,7 @@ def test_the_drivers_own_deadline_stops_the_arm(server: Server) -> None:
         for cycle in range(50):
             driver.send(np.full(7, 0.1 * min(1.0, cycle / 10)))
             time.sleep(0.01)
-        time.sleep(FR3.driver.deadline + 0.1)
-        before = driver.state().q
-        time.sleep(0.1)
-        assert np.abs(driver.state().q - before).max() < STILL
+        before = at_rest(driver, FR3.driver.deadline + 0.5)
         for cycle in range(50):
             driver.send(np.full(7, -0.1 * min(1.0, cycle / 10)))
             time.sleep(0.01)
@@ -210,3 +220,37 @@ def test_no_robot_is_a_clear_error_and_a_failing_exit() -> None:
     assert ended.returncode == 2
     assert "no connection to the arm at 127.0.0.1" in ended.stderr and "FCI" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Ten seconds of a red spot that moves."""
+    import cv2
+
+    path = tmp_path / "spot.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 50.0, (160, 90))
+    for i in range(500):
+        frame = np.full((90, 160, 3), 120, np.uint8)
+        cv2.circle(frame, (20 + i % 120, 45), 10, (20, 20, 200), -1)
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("episodes", [7])
+def test_the_whole_async_graph_breaks_no_rule(server: Server, tmp_path: Path, video: Path, episodes: int) -> None:
+    """An untrained policy for more than a minute: every episode complete, no abort, every node ends well."""
+    robot = yaml.safe_load((config_dir() / "robots" / "fr3.yaml").read_text())
+    robot["driver"]["address"] = ADDRESS
+    (tmp_path / "fr3_here.yaml").write_text(yaml.safe_dump(robot))
+    launch = [
+        *("ros2", "launch", "franka_reacher_rl", "async.launch.py"),
+        *(f"robot:={tmp_path / 'fr3_here.yaml'}", f"camera:={video}", "setting:=lite", f"episodes:={episodes}"),
+        *("device:=cpu", "seed:=1", f"run_dir:={tmp_path / 'run'}"),
+    ]
+    ended = subprocess.run(launch, env=os.environ, capture_output=True, text=True, timeout=300.0)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert "Traceback" not in ended.stdout + ended.stderr
+    rows = (tmp_path / "run" / "episodes.csv").read_text().splitlines()
+    assert len(rows) == 1 + episodes
+    assert server.violations() == []
