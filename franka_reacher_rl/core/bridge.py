@@ -264,7 +264,7 @@ class Bridge:
                 self._set(mode=Mode.READY)
             else:
                 return
-        if self.status.mode is Mode.FAULT:
+        if self.status.mode is Mode.FAULT or self._interrupted:  # an arm that recovers may be silent meanwhile
             return
         problem = self._problem(now)
         if self.status.mode is Mode.READY and self.motion.at_rest and self._problem_of_state(now):

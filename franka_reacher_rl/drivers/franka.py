@@ -7,6 +7,8 @@ at 1 kHz. A worker thread holds the connection, so that no network trouble block
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -21,6 +23,7 @@ from franka_reacher_rl.drivers.base import JointSample
 
 RECOVERY_WINDOW = 60.0  # s, in which `driver.max_recoveries` automatic recoveries are allowed
 RECONNECT_EVERY = 1.0  # s
+PRIORITY = 40  # SCHED_FIFO
 IDLE_AFTER = 2.0  # s of zero velocity after which the arm is let go, so that a person may guide it
 
 
@@ -112,6 +115,7 @@ class FrankaDriver:
     # -- the worker ----------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        _take_realtime_priority()
         period = 1.0 / self._settings.control_rate
         while not self._closing:
             with self._lock:
@@ -142,19 +146,22 @@ class FrankaDriver:
             return velocity
 
     def _read(self) -> None:
-        state = self._arm.state
-        measured = state.time.to_msec()
-        if measured != self._measured:  # while the robot is silent, franky repeats its last state
-            self._measured = measured
-            self._sample = JointSample(time.time(), np.array(state.q, float), np.array(state.dq, float))
-        mode = state.robot_mode
-        modes = self._api.RobotMode
+        mode, modes = self._measure(), self._api.RobotMode
         if mode == modes.UserStopped:
             self._fail("the user stop is pressed: release it, then call ~/arm")
         elif mode == modes.Guiding:
             self._fail("the arm is being guided by hand: let it go, then call ~/arm")
         elif mode == modes.Reflex and self._condition is Condition.FINE:
             self._reflex("reflex")
+
+    def _measure(self) -> Any:
+        """Takes a measurement and returns the arm's mode."""
+        state = self._arm.state
+        measured = state.time.to_msec()
+        if measured != self._measured:  # while the robot is silent, franky repeats its last state
+            self._measured = measured
+            self._sample = JointSample(time.time(), np.array(state.q, float), np.array(state.dq, float))
+        return state.robot_mode
 
     def _take_error(self, error: BaseException) -> None:
         """A refused or aborted motion is a reflex; after anything else, the network's own errors too, connect anew."""
@@ -184,6 +191,7 @@ class FrankaDriver:
             if mode != self._api.RobotMode.Idle and not self._arm.recover_from_errors():
                 self._fail("the arm does not recover: look at it in Desk, then call ~/arm")
                 return
+            self._measure()  # a recovery takes longer than a state may be old
             self._condition, self._problem = Condition.FINE, ""
         finally:
             with self._lock:
@@ -241,6 +249,12 @@ class FrankaDriver:
         if isinstance(error, (api.ControlException, api.CommandException, api.InvalidOperationException)):
             return f"the arm at {address} takes no commands ({error}): in Desk open the brakes and activate FCI"
         return f"the arm at {address}: {name}: {error}"
+
+
+def _take_realtime_priority() -> None:
+    """Has this thread, and libfranka's that it starts, run before everything ordinary, where that is permitted."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
 
 
 def _franky() -> Any:

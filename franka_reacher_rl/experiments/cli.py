@@ -8,8 +8,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from franka_reacher_rl.core.paths import config_dir
+
+if TYPE_CHECKING:
+    from franka_reacher_rl.experiments.runner import Executor
 
 _USAGE = """\
 usage: franka-reacher COMMAND ...
@@ -82,14 +86,13 @@ def run(options: argparse.Namespace) -> int:
     # A terminated runner ends its runs, as an interrupted one does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     changes = {"learner": {"device": options.device}} if options.device else {}
-    made = make_experiment(
-        options.preset, options.settings, options.seeds, options.episodes, options.latency, changes
-    )
-    failures = run_experiment(made, options.out.resolve(), _executor(options), Progress())
+    made = make_experiment(options.preset, options.settings, options.seeds, options.episodes, options.latency, changes)
+    out = options.out.resolve()
+    failures = run_experiment(made, out, _executor(options), Progress(), options.reuse)
     for name, why in failures.items():
         print(f"failed: {name}: {why}", file=sys.stderr)
     if len(failures) < len(made.runs):
-        print(f"table: {write_table(load(options.out.resolve()))}")
+        print(f"table: {write_table(load(out))}")
         print(f"next:  franka-reacher experiment report {options.out}")
     return 1 if failures else 0
 
@@ -123,17 +126,22 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--settings", nargs="+", default=[], metavar="NAME", help="settings to run, or which variants of the preset"
     )
     parser.add_argument("--seeds", default="", help="3, or 0,2,5, or 0:5 for 0 to 4 (default: the preset's, or 0)")
-    parser.add_argument("--episodes", type=int, default=0, metavar="N", help="of each run (default: the preset's, or 720)")
+    parser.add_argument(
+        "--episodes", type=int, default=0, metavar="N", help="of each run (default: the preset's or 720)"
+    )
     parser.add_argument("--latency", default="", metavar="NAME", help=f"profile: {profiles}, or a .yaml file")
     parser.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="where updates are computed")
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="runs at the same time; 0: in this process")
     parser.add_argument("--ray", default="", metavar="ADDRESS", help="run on a Ray cluster: auto, local or an address")
     parser.add_argument("--gpus-per-run", type=float, default=0.0, metavar="SHARE", help="with --ray: of a GPU")
+    parser.add_argument(
+        "--reuse", type=Path, nargs="+", default=[], metavar="DIR", help="experiments whose equal runs are taken over"
+    )
     parser.add_argument("--realtime", action="store_true", help="run the ROS graph instead, one run after another")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the experiment")
 
 
-def _executor(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _executor(options: argparse.Namespace) -> Executor:
     from franka_reacher_rl.experiments.runner import InThisProcess, LocalProcesses
 
     if options.episodes < 0 or options.jobs < 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 from franka_reacher_rl.experiments.comparison import Difference, compare, estimate
-from franka_reacher_rl.experiments.paper import paper
 from franka_reacher_rl.experiments.plots import sweep_groups
 from franka_reacher_rl.experiments.results import Results
 
@@ -45,7 +44,9 @@ def _pairs(results: Results) -> list[tuple[str, str]]:
 def _in_words(d: Difference) -> str:
     size = f"{d.difference.value:+.0f}, 95 % interval {d.difference.low:+.0f} to {d.difference.high:+.0f}"
     if d.significant:
-        return f"**{d.a}** ends significantly higher than **{d.b}** ({size}; p = {d.p_holm:.3f} after Holm's correction)."
+        return (
+            f"**{d.a}** ends significantly higher than **{d.b}** ({size}; p = {d.p_holm:.3f} after Holm's correction)."
+        )
     separate = d.superior == 1.0
     if separate and d.smallest_p * 1.0001 >= d.p:
         return (
@@ -85,9 +86,10 @@ def _about_sweep(results: Results) -> list[str]:
 
 def _beside_paper(results: Results, differences: list[Difference]) -> list[str]:
     """Which of the paper's orderings are found here, for settings that it has."""
-    if not all(name in paper() for name in results.variants):
+    if not all(name in results.beside_paper for name in results.variants):
         return []
-    there, sentences = paper(), []
+    there = results.beside_paper
+    sentences = []
     for d in differences:
         a, b = there[d.a], there[d.b]
         apart = abs(a.final - b.final) > (a.final_ci**2 + b.final_ci**2) ** 0.5

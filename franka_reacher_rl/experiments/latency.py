@@ -39,7 +39,9 @@ class Duration(Checked):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             value = {"mean_ms": float(value)}
         if not isinstance(value, Mapping):
-            raise ValueError(f"{where}: expected milliseconds, or a mapping of mean_ms, sd_ms, samples_ms; got {value!r}")
+            raise ValueError(
+                f"{where}: expected milliseconds, or a mapping of mean_ms, sd_ms, samples_ms; got {value!r}"
+            )
         return from_mapping(cls, value, where)
 
     @property
@@ -75,9 +77,7 @@ class Latency(Checked):
             ValueError: Something in it is unknown or not allowed.
         """
         durations = {f.name for f in fields(cls)} - {"reset_seconds"}
-        made = {
-            k: vars(Duration.of(v, f"{where}: {k}")) if k in durations else v for k, v in (values or {}).items()
-        }
+        made = {k: vars(Duration.of(v, f"{where}: {k}")) if k in durations else v for k, v in (values or {}).items()}
         return from_mapping(cls, made, where)
 
     @property

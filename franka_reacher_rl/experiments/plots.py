@@ -14,7 +14,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from franka_reacher_rl.experiments.comparison import curve_interval, estimate
-from franka_reacher_rl.experiments.paper import paper
 from franka_reacher_rl.experiments.results import Results
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -65,15 +64,15 @@ def draw_all(results: Results, folder: Path) -> dict[str, Path]:
 
 def learning_curves(results: Results) -> Any:
     """Mean return over training time with 95 % bootstrap intervals; the paper's beside ours where it has any."""
-    beside = [name for name in results.variants if name in paper()]
+    beside = results.beside_paper
     figure, axes = plt.subplots(1, 2 if beside else 1, figsize=(9.0 if beside else 6.0, 3.6), squeeze=False)
     for i, name in enumerate(results.variants):
         minutes, runs = results.curve(name, _BINS)
         middle, low, high = curve_interval(runs)
         _line(axes[0, 0], i, minutes, middle, low, high, f"{name} ({len(runs)})")
     axes[0, 0].set(title="here (runs)", xlabel="training time (min)", ylabel="return")
-    for name in beside:
-        row, i = paper()[name], results.variants.index(name)
+    for name, row in beside.items():
+        i = results.variants.index(name)
         middle, half = np.array(row.mean), np.array(row.ci)
         _line(axes[0, 1], i, np.array(row.minutes), middle, middle - half, middle + half, name)
     if beside:
@@ -124,7 +123,9 @@ def learner_time(results: Results) -> Any:
         for k, seconds in enumerate(spent):
             share = 100.0 * seconds / whole
             label = _PARTS[k][1] if i == 0 else None
-            axis.barh(i, share, left=left, color=_COLOURS[k], hatch=hatches[k], edgecolor="white", height=0.6, label=label)
+            axis.barh(
+                i, share, left=left, color=_COLOURS[k], hatch=hatches[k], edgecolor="white", height=0.6, label=label
+            )
             left += share
     axis.set(xlabel="share of the learner's time (%)", xlim=(0, 100))
     _name_rows(axis, results)
@@ -154,7 +155,9 @@ def sweep_groups(results: Results) -> dict[str, list[str]]:
     """Variants of a sweep by group, in the order of x."""
     rows = results.manifest["variants"]
     groups: dict[str, list[str]] = {}
-    for name in sorted((n for n in results.variants if rows[n].get("x") is not None), key=lambda n: float(rows[n]["x"])):
+    for name in sorted(
+        (n for n in results.variants if rows[n].get("x") is not None), key=lambda n: float(rows[n]["x"])
+    ):
         groups.setdefault(str(rows[name]["group"]), []).append(name)
     return groups
 
@@ -196,5 +199,5 @@ def _dots(results: Results, values: Callable[[str], list[float]], label: str) ->
 
 def _name_rows(axis: Any, results: Results) -> None:
     axis.set_yticks(range(len(results.variants)), results.variants)
-    axis.invert_yaxis()
+    axis.set_ylim(len(results.variants) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)

@@ -58,7 +58,11 @@ class Progress:
             words.append(f"{run.variant.name} seed {run.seed} {done}/{run.episodes}")
             left += (run.episodes - done) * self._seconds(run.variant.name)
         left += sum(run.episodes * self._seconds(run.variant.name) for run in waiting)
-        until = f"{_clock(left / min(slots, len(running) + len(waiting)))} left" if self._pace else "time left not known yet"
+        until = (
+            f"{_clock(left / min(slots, len(running) + len(waiting)))} left"
+            if self._pace
+            else "time left not known yet"
+        )
         self._say(f"{self._done + self._failed}/{self._total}  {'; '.join(words)}  {until}")
 
     def _note(self, variant: str, table: pandas.DataFrame) -> None:

@@ -48,7 +48,9 @@ class RealTime:
         graph = job.folder / _GRAPH
         shutil.rmtree(graph, ignore_errors=True)
         with (job.folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(launch_command(job.run, job.folder), stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                launch_command(job.run, job.folder), stdout=log, stderr=log, start_new_session=True
+            )
         self._running = (job, process)
 
     def ended(self) -> list[tuple[Job, str]]:

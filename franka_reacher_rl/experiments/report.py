@@ -13,7 +13,6 @@ import numpy as np
 
 from franka_reacher_rl.experiments.comparison import Difference, estimate, mean
 from franka_reacher_rl.experiments.conclusions import comparisons, conclusions
-from franka_reacher_rl.experiments.paper import paper
 from franka_reacher_rl.experiments.plots import draw_all
 from franka_reacher_rl.experiments.results import Results, write_table
 
@@ -104,19 +103,21 @@ def _numbers(results: Results) -> list[Block]:
     rows = []
     for name in results.variants:
         at_end = results.final(name)
-        beside = paper().get(name)
-        rows.append([
-            name,
-            str(len(at_end)),
-            str(estimate(at_end)),
-            str(estimate(at_end, mean)),
-            f"{beside.final:.0f} ± {beside.final_ci:.0f}" if beside else "",
-            f"{np.mean(results.last(name, 'updates')):,.0f}",
-            f"{np.mean(results.last(name, 'total_steps')):,.0f}",
-            f"{np.mean(results.medians(name, 'observation_age_ms_median')):.1f}",
-            f"{100 * _share(results, name, 'late_cycles', 'steps'):.0f}",
-            f"{100 * _share(results, name, 'held_seconds', 'duration'):.0f}",
-        ])
+        beside = results.beside_paper.get(name)
+        rows.append(
+            [
+                name,
+                str(len(at_end)),
+                str(estimate(at_end)),
+                str(estimate(at_end, mean)),
+                f"{beside.final:.0f} ± {beside.final_ci:.0f}" if beside else "",
+                f"{np.mean(results.last(name, 'updates')):,.0f}",
+                f"{np.mean(results.last(name, 'total_steps')):,.0f}",
+                f"{np.mean(results.medians(name, 'observation_age_ms_median')):.1f}",
+                f"{100 * _share(results, name, 'late_cycles', 'steps'):.0f}",
+                f"{100 * _share(results, name, 'held_seconds', 'duration'):.0f}",
+            ]
+        )
     header = ["variant", "runs", "end: IQM [95 %]", "end: mean [95 %]", "paper", "updates", "steps", "observation age (ms)",
               "late cycles (%)", "held by timeout (%)"]  # fmt: skip
     if not any(row[4] for row in rows):
@@ -151,18 +152,20 @@ def _configuration(results: Results) -> list[Block]:
         v = m["variants"][name]
         image, learner, latency = v["setting"]["image"], v["setting"]["learner"], v["latency"]
         busy = [latency[k] for k in ("sampling", "batch_transfer", "update")]
-        rows.append([
-            name,
-            v["wiring"],
-            v["robot"],
-            f"{image['width']}×{image['height']}",
-            f"{v['setting']['episode']['cycle_ms']:g}",
-            str(learner["batch_size"]),
-            str(learner["warmup_steps"]),
-            _ms(latency["interaction"]),
-            " + ".join(_ms(d) for d in busy),
-            "robot file" if v["command_timeout"] is None else f"{1e3 * v['command_timeout']:g}",
-        ])
+        rows.append(
+            [
+                name,
+                v["wiring"],
+                v["robot"],
+                f"{image['width']}×{image['height']}",
+                f"{v['setting']['episode']['cycle_ms']:g}",
+                str(learner["batch_size"]),
+                str(learner["warmup_steps"]),
+                _ms(latency["interaction"]),
+                " + ".join(_ms(d) for d in busy),
+                "robot file" if v["command_timeout"] is None else f"{1e3 * v['command_timeout']:g}",
+            ]
+        )
     header = ["variant", "wiring", "robot", "frame", "cycle (ms)", "batch", "warm-up", "interaction (ms)",
               "sampling + transfer + update (ms)", "command timeout (ms)"]  # fmt: skip
     network = m["variants"][results.variants[0]]["setting"]["network"]
@@ -216,7 +219,9 @@ def _html(block: Block) -> str:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     if isinstance(block, Picture):
         data = base64.b64encode(block.path.read_bytes()).decode()
-        return f'<h3>{_inline(block.title)}</h3><img alt="{html.escape(block.title)}" src="data:image/png;base64,{data}">'
+        return (
+            f'<h3>{_inline(block.title)}</h3><img alt="{html.escape(block.title)}" src="data:image/png;base64,{data}">'
+        )
     return f"<p>{_inline(block.text)}</p>"
 
 

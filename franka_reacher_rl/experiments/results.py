@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import yaml
 
+from franka_reacher_rl.experiments.paper import PaperSetting, paper
 from franka_reacher_rl.experiments.run_one import EPISODES
 from franka_reacher_rl.experiments.table import COLUMNS
 
@@ -31,6 +32,12 @@ class Results:
         """Those with results, in the manifest's order."""
         there = set(self.table.variant)
         return [name for name in self.manifest["variants"] if name in there]
+
+    @property
+    def beside_paper(self) -> dict[str, PaperSetting]:
+        """The paper's results for variants that are its settings."""
+        there = paper() if self.manifest.get("beside_paper") else {}
+        return {name: there[name] for name in self.variants if name in there}
 
     def runs(self, variant: str) -> list[pandas.DataFrame]:
         """The runs of a variant, by seed."""
@@ -130,5 +137,7 @@ def _read(path: Path, columns: tuple[str, ...]) -> pandas.DataFrame:
         values = pandas.to_numeric(table[name], errors="coerce")
         if not np.isfinite(values).all():
             row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise ValueError(f"{path}: {name} in row {row + 1} is {table[name].iloc[row]}: remove that run and run it again")
+            raise ValueError(
+                f"{path}: {name} in row {row + 1} is {table[name].iloc[row]}: remove that run and run it again"
+            )
     return table

@@ -59,9 +59,7 @@ class VirtualRun:
         self.plant = SimulatedPlant(robot, setting, run.seed)
         budget = UpdateBudget(setting.learner.warmup_steps, setting.learner.max_updates_per_step)
         clockwork = Clockwork(variant.latency, run.seed)
-        self.timeline = Timeline(
-            Wiring(variant.wiring), setting.episode, budget, clockwork, self.plant, self.agent
-        )
+        self.timeline = Timeline(Wiring(variant.wiring), setting.episode, budget, clockwork, self.plant, self.agent)
         self._done, self._training_seconds, self._total_steps = 0, 0.0, 0
         self._restore()
         self._table = EpisodeTable(folder / EPISODES, self._done)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ import yaml
 from franka_reacher_rl.core.fields import to_mapping
 from franka_reacher_rl.experiments import run_one
 from franka_reacher_rl.experiments.progress import Progress
-from franka_reacher_rl.experiments.provenance import provenance
+from franka_reacher_rl.experiments.provenance import code_digest, provenance
 from franka_reacher_rl.experiments.spec import Experiment, Run
 
 MANIFEST = "manifest.yaml"
@@ -134,7 +136,13 @@ class InThisProcess:
         """Nothing runs."""
 
 
-def run_experiment(experiment: Experiment, out: Path, executor: Executor, progress: Progress | None = None) -> dict[str, str]:
+def run_experiment(
+    experiment: Experiment,
+    out: Path,
+    executor: Executor,
+    progress: Progress | None = None,
+    reusing: Sequence[Path] = (),
+) -> dict[str, str]:
     """Runs what is not finished yet.
 
     Args:
@@ -142,6 +150,7 @@ def run_experiment(experiment: Experiment, out: Path, executor: Executor, progre
         out: Folder of the experiment; made if missing.
         executor: Who carries it out.
         progress: Whom to tell; left out, nobody.
+        reusing: Folders of experiments whose equal runs are taken over.
 
     Returns:
         Why runs failed, by name; empty: none did.
@@ -151,6 +160,8 @@ def run_experiment(experiment: Experiment, out: Path, executor: Executor, progre
     """
     with exclusive(out):
         jobs = prepare(experiment, out)
+        for folder in reusing:
+            reuse(jobs, folder)
         waiting = [job for job in jobs if not job.finished]
         progress = progress or Progress(quiet=True)
         progress.begin(len(jobs), len(jobs) - len(waiting))
@@ -192,7 +203,8 @@ def prepare(experiment: Experiment, out: Path) -> list[Job]:
         "x_label": experiment.x_label,
         "episodes": experiment.episodes,
         "seeds": sorted({*known.get("seeds", []), *experiment.seeds}),
-        "command": known.get("command", shlex.join(["franka-reacher", *sys.argv[1:]])),
+        "beside_paper": experiment.beside_paper,
+        "command": known.get("command", _command()),
         "provenance": known.get("provenance") or provenance(),
         "variants": {**known.get("variants", {}), **variants},
     }
@@ -225,6 +237,30 @@ def exclusive(out: Path) -> Iterator[None]:
         yield
 
 
+def reuse(jobs: Sequence[Job], folder: Path) -> int:
+    """Copies finished runs of another experiment that would come out the same: same configuration, seed and code.
+
+    Returns:
+        How many.
+    """
+    there: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"runs/*/*/{run_one.RESULT}")):
+        result = json.loads(path.read_text())
+        if result.get("code") == code_digest() and not result.get("realtime"):
+            there[result["run"]] = path.parent
+    found = [job for job in jobs if not job.finished and job.run.digest in there]
+    for job in found:
+        for name in (run_one.EPISODES, run_one.POLICY, run_one.RESULT):  # the result last: with it the run is finished
+            shutil.copyfile(there[job.run.digest] / name, job.folder / name)
+    return len(found)
+
+
+def _command() -> str:
+    """The command that was given, with the folder's place left out."""
+    words = ["franka-reacher", *sys.argv[1:]]
+    return shlex.join("DIR" if before in ("--out", "--reuse") else word for before, word in zip(["", *words], words))
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
@@ -240,7 +276,9 @@ def _refuse_mixing(experiment: Experiment, known: Mapping[str, Any], out: Path) 
     if not known:
         return
     if known["episodes"] != experiment.episodes:
-        raise ValueError(f"{out} holds runs of {known['episodes']} episodes, not {experiment.episodes}: take another folder")
+        raise ValueError(
+            f"{out} holds runs of {known['episodes']} episodes, not {experiment.episodes}: take another folder"
+        )
     if known.get("preset", "") != experiment.preset:
         raise ValueError(f"{out} holds preset {known.get('preset')!r}, not {experiment.preset!r}: take another folder")
     for variant in experiment.variants:

@@ -47,7 +47,9 @@ class SimulatedPlant:
             RuntimeError: There is no OpenGL on this machine.
         """
         if not robot.model.mjcf:
-            raise ValueError(f"robot {robot.name!r} has no model to simulate: take another, or add model.mjcf to its file")
+            raise ValueError(
+                f"robot {robot.name!r} has no model to simulate: take another, or add model.mjcf to its file"
+            )
         self.robot, self.seed = robot, seed
         self.world = World(robot)
         self.camera = WristCamera(self.world, setting.image.width, setting.image.height)

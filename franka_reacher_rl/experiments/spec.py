@@ -19,7 +19,7 @@ from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.experiments.latency import Latency, load_latency
 
 _VARIANT_KEYS = ("setting", "wiring", "robot", "latency", "latency_set", "command_timeout", "set", "group", "x")
-_PRESET_KEYS = ("description", "question", "x_label", "seeds", "episodes", "common", "variants")
+_PRESET_KEYS = ("description", "question", "x_label", "beside_paper", "seeds", "episodes", "common", "variants")
 SETTING_GROUPS = ("image", "reward", "episode", "network", "sac", "learner")
 
 
@@ -87,6 +87,7 @@ class Experiment:
     description: str
     question: str
     x_label: str
+    beside_paper: bool  # whether its variants are the paper's settings
     episodes: int
     seeds: tuple[int, ...]
     variants: tuple[Variant, ...]
@@ -133,6 +134,7 @@ def make_experiment(
         description=str(document.get("description", "")).strip(),
         question=str(document.get("question", "")).strip(),
         x_label=str(document.get("x_label", "")),
+        beside_paper=bool(document.get("beside_paper", not preset)),
         episodes=episodes or int(document.get("episodes", 720)),
         seeds=parse_seeds(seeds or str(document.get("seeds", "0"))),
         variants=tuple(variants),

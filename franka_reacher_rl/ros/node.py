@@ -71,6 +71,11 @@ class _Signals:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
 
+    def ignore(self) -> None:
+        """From here on the process only exits; a late signal must not change how."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.received = True
 
@@ -117,6 +122,7 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+        signals.ignore()
     return code
 
 

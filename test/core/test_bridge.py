@@ -337,6 +337,19 @@ def test_an_interruption_ends_a_move_and_keeps_the_bridge_armed(arm):
     assert arm.mode is Mode.READY and arm.command() is None
 
 
+def test_an_arm_that_recovers_may_be_silent(arm):
+    arm.command()
+    arm.cycle(0.1)
+    arm.silent, arm.v = True, np.zeros(7)
+    for _ in range(50):
+        arm.bridge.interrupt(arm.now, "reflex")
+        assert not arm.cycle().velocity.any()
+    arm.silent = False
+    arm.bridge.take_state(arm.now, arm.now, arm.q, arm.v)
+    arm.command()
+    assert arm.cycle(0.05).velocity.any() and arm.mode is Mode.RUNNING
+
+
 def test_counts_commands_that_were_limited(arm):
     arm.command(SLOW)
     arm.cycle(0.04)
