@@ -26,7 +26,7 @@ from franka_reacher_rl.core.types import Vector
 
 Rows = npt.NDArray[np.float64]
 
-ATTEMPTS = 4  # corrections of a velocity before braking instead
+ATTEMPTS = 3  # corrections of a velocity before braking instead
 JOINT_TOLERANCE = 1e-7  # rad
 SPACE_TOLERANCE = 1e-6  # m
 CHANGED = 1e-6  # rad/s, a smaller correction is no reason

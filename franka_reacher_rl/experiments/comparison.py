@@ -7,7 +7,7 @@ from three to five values cannot replace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +74,7 @@ def curve_interval(runs: Values) -> tuple[Values, Values, Values]:
     return runs.mean(axis=0), low, high
 
 
-def compare(samples: dict[str, Sequence[float]], pairs: Sequence[tuple[str, str]]) -> list[Difference]:
+def compare(samples: Mapping[str, Sequence[float]], pairs: Sequence[tuple[str, str]]) -> list[Difference]:
     """Compares pairs of samples, each (runs,), with Holm's correction over the pairs."""
     raw = [_permutation_p(samples[a], samples[b]) for a, b in pairs]
     corrected = holm([p for p, _ in raw])

@@ -22,7 +22,7 @@ class OnRay:
             ValueError: Ray is not installed, or there is no such cluster.
         """
         try:
-            import ray
+            import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
         except ImportError:
             raise ValueError("--ray needs Ray: pip install 'franka-reacher-rl[ray]', or pip install ray") from None
         try:

@@ -26,7 +26,9 @@ class PaperSetting:
 def paper() -> dict[str, PaperSetting]:
     """The paper's settings by name, from `paper.yaml`, which names its source."""
     document: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "paper.yaml").read_text())
-    return {
-        name: PaperSetting(*row["final"], row["updates"], row["training_minutes"], row["mean_return"], row["ci95"])
-        for name, row in document["settings"].items()
-    }
+    return {name: _setting(row) for name, row in document["settings"].items()}
+
+
+def _setting(row: dict[str, Any]) -> PaperSetting:
+    final, half = row["final"]
+    return PaperSetting(final, half, row["updates"], row["training_minutes"], row["mean_return"], row["ci95"])

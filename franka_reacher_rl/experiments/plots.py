@@ -1,4 +1,4 @@
-"""Pictures of an experiment: colour-blind-safe (Okabe and Ito's colours), told apart in print by line and marker too."""
+"""Pictures of an experiment: colour-blind-safe (Okabe and Ito's colours), in print told apart by line and marker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PARTS = (
     ("learner_waiting_for_data", "waiting for data"),
     ("learner_idle", "waiting for a request"),
 )
-_STYLE = {
+_STYLE: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 130,
     "font.size": 9,
@@ -123,9 +123,8 @@ def learner_time(results: Results) -> Any:
         for k, seconds in enumerate(spent):
             share = 100.0 * seconds / whole
             label = _PARTS[k][1] if i == 0 else None
-            axis.barh(
-                i, share, left=left, color=_COLOURS[k], hatch=hatches[k], edgecolor="white", height=0.6, label=label
-            )
+            look: dict[str, Any] = {"color": _COLOURS[k], "hatch": hatches[k], "edgecolor": "white", "height": 0.6}
+            axis.barh(i, share, left=left, label=label, **look)
             left += share
     axis.set(xlabel="share of the learner's time (%)", xlim=(0, 100))
     _name_rows(axis, results)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas
+import pandas  # type: ignore[import-untyped]
 
 from franka_reacher_rl.experiments.run_one import EPISODES
 from franka_reacher_rl.experiments.spec import Run
@@ -37,10 +37,11 @@ class Progress:
         self._done += 1
         table = pandas.read_csv(folder / EPISODES)
         tail = max(1, round(0.1 * len(table)))
+        end, wall = table.episode_return[-tail:].mean(), _clock(table.wall_seconds.sum())
         self._note(folder.parent.name, table)
         self._say(
-            f"{self._done + self._failed}/{self._total}  {name}: return {table.episode_return[-tail:].mean():.1f} at its end, "
-            f"{int(table.updates.iloc[-1])} updates, {_clock(table.wall_seconds.sum())}"
+            f"{self._done + self._failed}/{self._total}  {name}: return {end:.1f} at its end, "
+            f"{int(table.updates.iloc[-1])} updates, {wall}"
         )
 
     def look(self, running: Sequence[tuple[Path, Run]], waiting: Sequence[Run], slots: int) -> None:

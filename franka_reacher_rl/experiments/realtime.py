@@ -13,6 +13,7 @@ import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -170,6 +171,6 @@ def _converted(row: dict[str, str], elapsed: float, wall: float) -> EpisodeRow:
     )
 
 
-def _without_none(values: dict[str, object]) -> dict[str, object]:
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     """ROS parameters have no null: what is not set is left out."""
     return {k: _without_none(v) if isinstance(v, dict) else v for k, v in values.items() if v is not None}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
+import pandas  # type: ignore[import-untyped]
 import yaml
 
 from franka_reacher_rl.experiments.paper import PaperSetting, paper
