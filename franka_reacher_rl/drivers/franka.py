@@ -191,6 +191,8 @@ class FrankaDriver:
             if mode != self._api.RobotMode.Idle and not self._arm.recover_from_errors():
                 self._fail("the arm does not recover: look at it in Desk, then call ~/arm")
                 return
+            with contextlib.suppress(self._api.ControlException, self._api.CommandException):
+                self._arm.poll_motion()  # the error recovered from: franky would raise it at the next motion
             self._measure()  # a recovery takes longer than a state may be old
             self._condition, self._problem = Condition.FINE, ""
         finally:

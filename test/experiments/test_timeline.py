@@ -77,7 +77,7 @@ def test_async_acts_at_once_with_the_newest_finished_policy() -> None:
 
 
 def test_async_learns_on_during_the_reset_until_its_budget_is_used_up() -> None:
-    story = Story("async", LAB, cycle_ms=40.0, seconds=0.16, reset_ms=500)
+    story = Story("async", LAB, cycle_ms=40.0, seconds=0.16, reset_ms=495)
     story.tell(2)
     done = [line for line in story.lines if "done" in line]
     assert done[:5] == [f"{595 + 55 * i} update {i + 1} done" for i in range(4)] + ["1255 update 5 done"]
