@@ -60,12 +60,13 @@ class FrankaDriver:
         self._recoveries: deque[float] = deque()
         self._asked_to_recover = False
         self._closing = False
-        try:
-            self._arm = self._connect()
-        except Exception as error:  # franky raises what libfranka and pybind raise
-            raise RuntimeError(self._explain(error)) from None
+        self._arm: Any = None
+        self._connected = threading.Event()
         self._thread = threading.Thread(target=self._work, name="franka", daemon=True)
         self._thread.start()
+        self._connected.wait()
+        if self._arm is None:
+            raise RuntimeError(self._problem)
 
     def state(self) -> JointSample | None:
         """The newest measurement."""
@@ -116,6 +117,14 @@ class FrankaDriver:
 
     def _work(self) -> None:
         _take_realtime_priority()
+        # Connected here and not in the caller's thread: libfranka raises the priority of the thread that connects.
+        try:
+            self._arm = self._connect()
+        except Exception as error:  # franky raises what libfranka, Poco and pybind raise
+            self._problem = self._explain(error)
+            return
+        finally:
+            self._connected.set()
         period = 1.0 / self._settings.control_rate
         while not self._closing:
             with self._lock:

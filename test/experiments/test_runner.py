@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+import yaml
+
+from franka_reacher_rl.experiments import run_one
+from franka_reacher_rl.experiments.realtime import launch_command, take_over
+from franka_reacher_rl.experiments.runner import (
+    InThisProcess,
+    Job,
+    LocalProcesses,
+    exclusive,
+    prepare,
+    reuse,
+    run_experiment,
+)
+
+
+def test_runs_in_processes_equal_runs_in_this_one(tmp_path: Path) -> None:
+    made = tiny.experiment("async_baseline", "sync_baseline")
+    assert run_experiment(made, tmp_path / "here", InThisProcess()) == {}
+    assert run_experiment(made, tmp_path / "there", LocalProcesses(2)) == {}
+    for run in made.runs:
+        assert tiny.rows(tmp_path / "here" / run.folder) == tiny.rows(tmp_path / "there" / run.folder)
+
+
+def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:
+    made = tiny.experiment("sync_baseline")
+    run_experiment(made, tmp_path, InThisProcess())
+    table = tmp_path / made.runs[0].folder / run_one.EPISODES
+    before = table.stat().st_mtime_ns
+    more = tiny.experiment("sync_baseline", seeds="0:2")
+    assert run_experiment(more, tmp_path, InThisProcess()) == {}
+    assert table.stat().st_mtime_ns == before
+    assert (tmp_path / more.runs[1].folder / run_one.RESULT).exists()
+    assert yaml.safe_load((tmp_path / "manifest.yaml").read_text())["seeds"] == [0, 1]
+
+
+def test_configurations_are_not_mixed(tmp_path: Path) -> None:
+    prepare(tiny.experiment("async_baseline"), tmp_path)
+    prepare(tiny.experiment("async_baseline", seeds="5"), tmp_path)  # more seeds may join
+    prepare(tiny.experiment("sync_baseline"), tmp_path)  # so may other variants
+    with pytest.raises(ValueError, match=r"learner.batch_size is 4 there, 5 here.*take another folder"):
+        prepare(tiny.experiment("async_baseline", learner={"batch_size": 5, "warmup_steps": 12}), tmp_path)
+    with pytest.raises(ValueError, match="holds runs of 3 episodes, not 4"):
+        prepare(tiny.experiment("async_baseline", episodes=4), tmp_path)
+
+
+def test_a_folder_with_foreign_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_text("")
+    with pytest.raises(ValueError, match=r"holds other files and no manifest\.yaml"):
+        prepare(tiny.experiment("async_baseline"), tmp_path)
+    (tmp_path / "manifest.yaml").write_text("a: 3")
+    with pytest.raises(ValueError, match="not an experiment's"):
+        prepare(tiny.experiment("async_baseline"), tmp_path)
+
+
+def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:
+    with exclusive(tmp_path), pytest.raises(ValueError, match="an experiment is running in it"):
+        run_experiment(tiny.experiment("async_baseline"), tmp_path, InThisProcess())
+
+
+def test_a_run_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+    made = tiny.experiment("async_baseline", "sync_baseline", episodes=2)
+    first, second = prepare(made, tmp_path)
+    (first.folder / run_one.EPISODES).mkdir()  # in the way of its table
+    failures = run_experiment(made, tmp_path, LocalProcesses(1))
+    assert list(failures) == ["async_baseline seed 0"]
+    assert "Error" in failures["async_baseline seed 0"]
+    assert second.finished and not first.finished
+    (first.folder / run_one.EPISODES).rmdir()
+    assert run_experiment(made, tmp_path, LocalProcesses(1)) == {}
+    assert not (first.folder / run_one.ERROR).exists()
+
+
+def test_a_killed_runner_can_be_started_again(tmp_path: Path) -> None:
+    """SIGKILL to the runner: its run notices, and the next runner goes on to the result of an undisturbed one."""
+    made = tiny.experiment("async_baseline", episodes=6)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    (job,) = prepare_in(made, killed)
+    script = "import sys; from franka_reacher_rl.experiments.runner import *; from pathlib import Path\n"
+    script += "from franka_reacher_rl.experiments.run_one import Run\n"
+    script += "folder = Path(sys.argv[1]); executor = LocalProcesses(1, 0.0)\n"
+    script += "executor.start(Job(Run.read(folder / 'run.json'), folder)); time.sleep(60)"
+    runner = subprocess.Popen([sys.executable, "-c", script, str(job.folder)], env=dict(os.environ))
+    while not list((job.folder / run_one.CHECKPOINTS).glob("*.safetensors")):
+        assert runner.poll() is None
+        time.sleep(0.02)
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    assert run_experiment(made, killed, LocalProcesses(1)) == {}
+    assert run_experiment(made, whole, InThisProcess()) == {}
+    assert tiny.rows(job.folder) == tiny.rows(whole / made.runs[0].folder)
+
+
+def prepare_in(made: tiny.Experiment, folder: Path) -> list[Job]:
+    folder.mkdir()
+    return prepare(made, folder)
+
+
+def test_equal_runs_of_another_experiment_are_taken_over(tmp_path: Path) -> None:
+    run_experiment(tiny.experiment("sync_baseline"), tmp_path / "one", InThisProcess())
+    jobs = prepare_in(tiny.experiment("async_baseline", "sync_baseline"), tmp_path / "two")
+    assert reuse(jobs, tmp_path / "one") == 1
+    assert [job.finished for job in jobs] == [False, True]
+
+
+def test_real_time_launches_the_graph_with_the_runs_own_files(tmp_path: Path) -> None:
+    from franka_reacher_rl.core.config import Setting
+    from franka_reacher_rl.core.robot import Robot
+
+    run = tiny.experiment("sync_baseline").runs[0]
+    command = launch_command(run, tmp_path)
+    assert command[:4] == ["ros2", "launch", "franka_reacher_rl", "sync.launch.py"]
+    assert Setting.load(tmp_path / "setting.yaml") == run.variant.setting
+    assert Robot.load(tmp_path / "robot.yaml") == Robot.load("panda_sim")
+
+
+def test_real_time_takes_over_the_graphs_table(tmp_path: Path) -> None:
+    run = tiny.experiment("sync_baseline", episodes=2).runs[0]
+    (tmp_path / "graph").mkdir()
+    names = "episode,steps,episode_return,cycle_ms,duration,training_seconds,total_steps,policy_version,end_reason"
+    names += ",late_cycles,observation_age_ms_median,learner_updates,learner_update,wall_time"
+    lines = [
+        "1,80,50.0,75,6.0,6.0,80,3,time_limit,0,61.0,70,0.5,100.0",
+        "2,80,60,75,6,12,160,80,time_limit,0,61,150,0.5,110.0",
+    ]
+    (tmp_path / "graph" / "episodes.csv").write_text("\n".join([names, *lines]) + "\n")
+    take_over(run, tmp_path)
+    rows = tiny.rows(tmp_path)
+    assert [row["episode_return"] for row in rows] == ["50.0", "60.0"]
+    assert [row["updates"] for row in rows] == ["70", "150"]
+    assert float(rows[1]["learner_update"]) == 5.0
+    assert json.loads((tmp_path / run_one.RESULT).read_text())["realtime"]
+    assert run_one.finished(run, tmp_path)
