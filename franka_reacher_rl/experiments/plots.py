@@ -85,12 +85,12 @@ def learning_curves(results: Results) -> Any:
 
 
 def final(results: Results) -> Any:
-    """Interquartile mean of the runs' last tenth, with 95 % bootstrap intervals and every run."""
+    """Interquartile mean of the runs' ends, with 95 % bootstrap intervals and every run."""
 
     def values(name: str) -> list[float]:
         return results.final(name)
 
-    return _dots(results, values, "return over the last tenth of the run")
+    return _dots(results, values, "return at the end of the run")
 
 
 def updates(results: Results) -> Any:
@@ -143,7 +143,7 @@ def sweep(results: Results) -> Any:
         for at, name in zip(x, names, strict=True):
             runs = results.final(name)
             axis.plot([at] * len(runs), runs, _MARKERS[i], color=_COLOURS[i], markersize=3, alpha=0.5)
-    axis.set(xlabel=results.manifest.get("x_label") or "x", ylabel="return over the last tenth of the run")
+    axis.set(xlabel=results.manifest.get("x_label") or "x", ylabel="return at the end of the run")
     axis.set_ylim(bottom=0)
     axis.legend()
     figure.tight_layout()

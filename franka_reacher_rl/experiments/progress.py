@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas  # type: ignore[import-untyped]
 
+from franka_reacher_rl.experiments.results import end_length
 from franka_reacher_rl.experiments.run_one import EPISODES
 from franka_reacher_rl.experiments.spec import Run
 
@@ -36,8 +37,7 @@ class Progress:
             return
         self._done += 1
         table = pandas.read_csv(folder / EPISODES)
-        tail = max(1, round(0.1 * len(table)))
-        end, wall = table.episode_return[-tail:].mean(), _clock(table.wall_seconds.sum())
+        end, wall = table.episode_return[-end_length(len(table)) :].mean(), _clock(table.wall_seconds.sum())
         self._note(folder.parent.name, table)
         self._say(
             f"{self._done + self._failed}/{self._total}  {name}: return {end:.1f} at its end, "

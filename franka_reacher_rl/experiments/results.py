@@ -16,7 +16,7 @@ from franka_reacher_rl.experiments.table import COLUMNS
 
 RESULTS, MANIFEST = "results.csv", "manifest.yaml"
 KEYS = ("variant", "group", "x", "wiring", "seed")
-TAIL = 0.1  # of a run's episodes count as its end, as in the paper
+END_SHARE, END_LEAST = 0.1, 20  # a run's end: its last tenth, as in the paper, but no fewer episodes than this
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Results:
         return [run for _, run in rows.groupby("seed")]
 
     def final(self, variant: str, column: str = "coverage_return") -> list[float]:
-        """Each run's mean over its last tenth of episodes."""
-        return [float(run[column].iloc[-max(1, round(TAIL * len(run))) :].mean()) for run in self.runs(variant)]
+        """Each run's mean over its end."""
+        return [float(run[column].iloc[-end_length(len(run)) :].mean()) for run in self.runs(variant)]
 
     def last(self, variant: str, column: str) -> list[float]:
         """Each run's value at its end."""
@@ -66,6 +66,11 @@ class Results:
             curves.append([returns[a:b].mean() for a, b in zip(edges, edges[1:])])
             minutes.append([seconds[b - 1] / 60.0 for b in edges[1:]])
         return np.mean(minutes, axis=0), np.array(curves)
+
+
+def end_length(episodes: int) -> int:
+    """How many episodes count as a run's end: its last tenth, at least 20, but never more than a third."""
+    return max(round(END_SHARE * episodes), min(END_LEAST, -(-episodes // 3)))
 
 
 def load(folder: Path) -> Results:

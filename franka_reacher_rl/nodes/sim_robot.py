@@ -33,7 +33,11 @@ class SimRobot(Node):
         rate = float(declare_param(self, "rate", 120.0, "joint states per second [Hz]"))
         if not 10.0 <= rate <= 500.0:
             raise ValueError(f"parameter rate = {rate} is not allowed: 10 to 500 Hz")
+        self._timeout = float(
+            declare_param(self, "command_timeout", 0.5, "without a command for this long the arm stands still [s]")
+        )
         self._world = World(self._robot)
+        self._commanded = 0.0
         self._stepped = time.monotonic()
         self._tf_due = 0.0
         self._states = self.create_publisher(JointState, "~/joint_states", qos.RELIABLE)
@@ -55,6 +59,8 @@ class SimRobot(Node):
 
     def _on_timer(self) -> None:
         self._advance()
+        if self._stepped - self._commanded > self._timeout:  # whoever sent them is gone
+            self._world.set_command(np.zeros(self._robot.dof))
         stamp = self.get_clock().now().to_msg()
         state = JointState(name=self._robot.joints)
         state.header.stamp = stamp
@@ -66,14 +72,13 @@ class SimRobot(Node):
             self._tf.publish(self._drawn.transforms(self._world.q, stamp))
 
     def _on_command(self, message: Float64MultiArray) -> None:
-        if len(message.data) != self._robot.dof:
-            self.get_logger().error(
-                f"command with {len(message.data)} velocities refused: {self._robot.name} has {self._robot.dof} joints",
-                throttle_duration_sec=5.0,
-            )
-            return
         self._advance()
-        self._world.set_command(message.data)
+        try:
+            self._world.set_command(np.asarray(message.data))
+        except ValueError as error:
+            self.get_logger().error(f"command refused: {error}", throttle_duration_sec=5.0)
+            return
+        self._commanded = self._stepped
 
     def _on_place_target(self, request: PlaceTarget.Request, response: PlaceTarget.Response) -> PlaceTarget.Response:
         try:

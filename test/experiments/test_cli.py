@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -46,15 +44,6 @@ def test_bad_input_is_told_in_a_sentence(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
-
-
-def test_nothing_of_ros_is_imported() -> None:
-    script = (
-        "import sys; from franka_reacher_rl.experiments import cli, realtime, on_ray, report, run_one, learning_agent\n"
-        "print([m for m in sys.modules if m.split('.')[0] in ('rclpy', 'launch', 'launch_ros', 'rosidl_runtime_py')])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_bench_latency_writes_a_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

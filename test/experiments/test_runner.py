@@ -26,7 +26,7 @@ from franka_reacher_rl.experiments.runner import (
 
 
 def test_runs_in_processes_equal_runs_in_this_one(tmp_path: Path) -> None:
-    made = tiny.experiment("async_baseline", "sync_baseline")
+    made = tiny.experiment("async_baseline", seeds="0:2", episodes=2)
     assert run_experiment(made, tmp_path / "here", InThisProcess()) == {}
     assert run_experiment(made, tmp_path / "there", LocalProcesses(2)) == {}
     for run in made.runs:
@@ -73,13 +73,23 @@ def test_a_run_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     made = tiny.experiment("async_baseline", "sync_baseline", episodes=2)
     first, second = prepare(made, tmp_path)
     (first.folder / run_one.EPISODES).mkdir()  # in the way of its table
-    failures = run_experiment(made, tmp_path, LocalProcesses(1))
+    failures = run_experiment(made, tmp_path, InThisProcess())
     assert list(failures) == ["async_baseline seed 0"]
     assert "Error" in failures["async_baseline seed 0"]
     assert second.finished and not first.finished
     (first.folder / run_one.EPISODES).rmdir()
-    assert run_experiment(made, tmp_path, LocalProcesses(1)) == {}
-    assert not (first.folder / run_one.ERROR).exists()
+    assert run_experiment(made, tmp_path, InThisProcess()) == {}
+
+
+def test_a_run_whose_process_dies_is_told_with_its_reason(tmp_path: Path) -> None:
+    (job,) = prepare_in(tiny.experiment("async_baseline"), tmp_path / "out")
+    (job.folder / run_one.RUN).write_text("{}")
+    executor = LocalProcesses(1)
+    executor.start(job)
+    while not (ended := executor.ended()):
+        time.sleep(0.05)
+    assert ended[0][0] == job
+    assert "'variant' is missing" in ended[0][1]
 
 
 def test_a_killed_runner_can_be_started_again(tmp_path: Path) -> None:

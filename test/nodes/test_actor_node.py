@@ -1,0 +1,132 @@
+"""The actor against a scripted environment and learner: when it acts, with which policy, and what it stores."""
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Header
+
+from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
+from franka_reacher_rl.core.networks import network_digest
+from franka_reacher_rl.core.policy_store import PolicyWriter
+from franka_reacher_rl.core.sac import SAC
+from franka_reacher_rl.core.types import Observation, StepId
+from franka_reacher_rl.msg import Action, Policy, Tick, Transition
+from franka_reacher_rl.msg import Observation as ObservationMsg
+from franka_reacher_rl.nodes.actor import Actor
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import bytes_msg, image_msg, observation_msg, time_msg
+
+IMAGE = ImageSettings(width=64, height=36)
+NETWORK = NetworkSettings(channels=[8, 8], strides=[2, 2], hidden=[32, 32])
+PARAMETERS = (
+    *("-p", "image.width:=64", "-p", "image.height:=36", "-p", "network.channels:=[8, 8]"),
+    *("-p", "network.strides:=[2, 2]", "-p", "network.hidden:=[32, 32]"),
+)
+
+
+class Around:
+    """Environment and learner, by hand."""
+
+    def __init__(self, probe, inline: bool) -> None:
+        node = probe.node
+        self.probe, self.inline = probe, inline
+        self.sac = SAC(IMAGE, NETWORK, SACSettings(), LearnerSettings(device="cpu"), 7, seed=0)
+        self.writer = PolicyWriter("run", network_digest(IMAGE, NETWORK, 7))
+        self._observations = node.create_publisher(ObservationMsg, "observation", qos.RELIABLE)
+        self._ticks = node.create_publisher(Tick, "tick", qos.EVENT)
+        self._policies = node.create_publisher(Policy, "policy", qos.LATCHED)
+        self.actions = probe.listen(Action, "/actor/action", qos.EVENT)
+        self.commands = probe.listen(JointState, "/actor/velocity_command", qos.RELIABLE)
+        self.rows = probe.listen(Transition, "/actor/transition", qos.HISTORY)
+        self.ready = probe.listen(Bool, "/actor/ready", qos.LATCHED)
+
+    def policy(self, version: int) -> None:
+        weights = self.sac.policy_bytes()
+        announce = self.writer.inline if self.inline else self.writer.publish
+        message = Policy(**vars(announce(weights, version)))
+        message.stamp = self.probe.node.get_clock().now().to_msg()
+        if self.inline:
+            message.weights = bytes_msg(bytes(weights))
+        self._policies.publish(message)
+
+    def observe(self, episode: int, step: int, last: bool = False) -> None:
+        observation = Observation(
+            id=StepId(episode, step),
+            frame=np.full((36, 64, 3), 10 * step, np.uint8),
+            proprioception=np.zeros(21, np.float32),
+            reward=float(step),
+            first=step == 0,
+            terminated=False,
+            truncated=last,
+        )
+        stamp = self.probe.node.get_clock().now().nanoseconds * 1e-9
+        image = image_msg(observation.frame, Header(stamp=time_msg(stamp - 0.05)))
+        self._observations.publish(observation_msg(observation, Header(stamp=time_msg(stamp)), image))
+
+    def tick(self, episode: int, step: int, version: int = 0) -> None:
+        self._ticks.publish(Tick(episode=episode, step=step, policy_version=version))
+
+
+@pytest.fixture(params=[False, True], ids=["shared memory", "inline"])
+def around(probe_after, request):
+    probe = probe_after(*PARAMETERS)
+    around = Around(probe, request.param)
+    probe.add(Actor())
+    around.policy(0)
+    probe.until(lambda: around.ready and around.ready[-1].data)
+    yield around
+    around.writer.close()
+
+
+def test_it_acts_when_it_holds_the_tick_and_a_policy_new_enough(around):
+    until = around.probe.until
+    around.observe(1, 0)
+    until(lambda: len(around.rows) == 1)
+    assert not around.actions, "no tick yet"
+    around.tick(1, 0, version=2)
+    around.policy(1)
+    around.policy(2)
+    until(lambda: around.actions and around.commands)
+    action, command = around.actions[0], around.commands[0]
+    assert (action.episode, action.step, action.policy_version, action.policy_age_steps) == (1, 0, 2, 0)
+    assert np.allclose(command.velocity, 0.2 * np.array(action.action)) and command.name[0] == "panda_joint1"
+    assert 0.05 < action.observation_age < 1.0 and action.response_time < action.observation_age
+
+
+def test_rows_carry_the_action_that_led_to_them(around):
+    until = around.probe.until
+    for step in range(3):
+        around.tick(1, step)
+        around.observe(1, step)
+        until(lambda s=step: len(around.actions) == s + 1 and len(around.rows) == s + 1)
+    around.observe(1, 3, last=True)
+    around.tick(1, 3)
+    until(lambda: len(around.rows) == 4)
+    around.observe(2, 0)
+    until(lambda: len(around.rows) == 5)
+    assert len(around.actions) == 3, "nobody acts on a final observation"
+    first, *rest, final, again = around.rows
+    assert first.first and not any(first.action) and not any(again.action) and again.first
+    for row, action in zip([*rest, final], around.actions, strict=True):
+        assert list(row.action) == list(action.action) and row.reward == float(row.step)
+        assert row.observation_age == action.observation_age
+    assert final.truncated and not final.terminated
+
+
+def test_a_policy_of_another_network_is_refused(probe_after):
+    probe = probe_after(*PARAMETERS, "-p", "network.hidden:=[16, 16]")
+    around = Around(probe, inline=False)
+    probe.add(Actor())
+    around.policy(0)
+    probe.until(lambda: around.ready)
+    end = probe.node.get_clock().now().nanoseconds + 300_000_000
+    probe.until(lambda: probe.node.get_clock().now().nanoseconds > end)
+    assert not around.ready[-1].data
+    around.writer.close()
+
+
+def test_frames_of_another_size_are_named(around):
+    actor = around.probe._nodes[0]
+    observation = ObservationMsg(image=image_msg(np.zeros((90, 160, 3), np.uint8), Header()))
+    with pytest.raises(ValueError, match=r"frames are \(90, 160, 3\), the setting says \(36, 64, 3\)"):
+        actor._on_observation(observation)

@@ -1,0 +1,70 @@
+"""The simulated arm behind its topics."""
+
+import array
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Point, PoseStamped
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, String
+from tf2_msgs.msg import TFMessage
+
+from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.nodes.sim_robot import SimRobot
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.srv import PlaceTarget
+
+ROBOTS = ["panda_sim", "ur5e_sim"]
+
+
+def _start(probe_after, robot: str, *parameters: str):
+    probe = probe_after("-p", f"robot:={robot}", *(part for p in parameters for part in ("-p", p)))
+    probe.add(SimRobot())
+    states = probe.listen(JointState, "/sim_robot/joint_states", qos.RELIABLE)
+    commands = probe.node.create_publisher(Float64MultiArray, "/sim_robot/commands", qos.RELIABLE)
+    probe.until(lambda: states and commands.get_subscription_count())
+    return probe, states, commands
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_it_follows_velocities_and_stops_when_they_cease(probe_after, robot):
+    probe, states, commands = _start(probe_after, robot, "command_timeout:=0.2")
+    dof = Robot.load(robot).dof
+    commands.publish(Float64MultiArray(data=array.array("d", [0.1] * dof)))
+    probe.until(lambda: np.allclose(states[-1].velocity, 0.1, atol=0.01))
+    probe.until(lambda: np.allclose(states[-1].velocity, 0.0, atol=1e-3))
+    assert list(states[-1].name) == Robot.load(robot).joints
+    moved = np.array(states[-1].position) - np.array(states[0].position)
+    assert np.all((moved > 0.01) & (moved < 0.05)), "0.1 rad/s for about 0.2 s"
+
+
+@pytest.mark.parametrize("data", [[0.1] * 3, [np.nan] * 7], ids=["length", "nan"])
+def test_a_broken_command_is_refused(probe_after, data):
+    probe, states, commands = _start(probe_after, "panda_sim")
+    commands.publish(Float64MultiArray(data=array.array("d", data)))
+    seen = len(states)
+    probe.until(lambda: len(states) > seen + 20)
+    assert np.allclose(states[-1].velocity, 0.0, atol=1e-3)
+
+
+def test_the_target_is_placed_on_the_table_only(probe_after):
+    probe, *_ = _start(probe_after, "panda_sim")
+    targets = probe.listen(PoseStamped, "/sim_robot/target", qos.LATCHED)
+    client = probe.node.create_client(PlaceTarget, "/sim_robot/place_target")
+    probe.until(lambda: client.service_is_ready() and targets)
+    for x, good in ((0.5, True), (9.0, False)):
+        future = client.call_async(PlaceTarget.Request(position=Point(x=x, y=0.1)))
+        probe.until(future.done)
+        assert future.result().success is good
+    assert "not on the table" in future.result().message
+    probe.until(lambda: targets[-1].pose.position.x == 0.5)
+
+
+def test_rviz_finds_every_link(probe_after):
+    probe, *_ = _start(probe_after, "panda_sim")
+    transforms = probe.listen(TFMessage, "/tf", 10)
+    descriptions = probe.listen(String, "/robot_description", qos.LATCHED)
+    probe.until(lambda: transforms and descriptions)
+    links = {t.child_frame_id for t in transforms[0].transforms}
+    named = {part.split('"')[1] for part in descriptions[0].data.split("<link name=")[1:]}
+    assert named - links <= {"panda_link0"} and "panda_link8" in links
