@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ class OnRay:
         except ImportError:
             raise ValueError("--ray needs Ray: pip install 'franka-reacher-rl[ray]', or pip install ray") from None
         try:
-            # The driver's own environment stays as it is; workers import the package from the same place.
-            root = str(Path(__file__).resolve().parents[2])
-            runtime = {"env_vars": {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}}
+            # workers import the package from where it was imported here
+            paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+            one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join(paths), **one}}
             ray.init(
                 address=None if address == "local" else address,
                 runtime_env=runtime,

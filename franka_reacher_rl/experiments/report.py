@@ -124,10 +124,11 @@ def _numbers(results: Results) -> list[Block]:
         header.pop(4)
         for row in rows:
             row.pop(4)
+    end = end_length(results.manifest["episodes"])
     return [
         Heading("Numbers"),
         Text(
-            f"A run's end is its last {end_length(results.manifest['episodes'])} episodes (the paper: its last tenth, 72). "
+            f"A run's end is its last {end} episodes; the paper's is the last tenth, 72 episodes. "
             "IQM is the interquartile mean over runs."
         ),
         Table(header, rows),

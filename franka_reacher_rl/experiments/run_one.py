@@ -72,8 +72,7 @@ class VirtualRun:
         for episode in range(self._done + 1, self._run.episodes + 1):
             began = time.monotonic()
             outcome = self.timeline.run_episode(episode)
-            if episode < self._run.episodes:
-                self.timeline.reset(episode + 1)
+            self.timeline.reset(episode + 1)  # also after the last: a run begins the same however long it is
             row = self._row(outcome, time.monotonic() - began)
             self._table.write(row)
             self._done = episode

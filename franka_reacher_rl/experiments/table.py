@@ -21,7 +21,7 @@ class EpisodeRow:
     training_seconds: float  # s, virtual: of all episodes so far
     virtual_seconds: float  # s, resets included
     total_steps: int
-    updates: int
+    updates: int  # until the next episode begins, since async learns on during the reset; so are the losses below
     policy_version: int  # of the last action
     end_reason: str
     late_cycles: int

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point
+from rclpy.duration import Duration
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Header
@@ -354,6 +355,11 @@ class Environment(Node):
 
         self._phase_began = time.monotonic()
         client.call_async(request).add_done_callback(done)
+
+
+    def on_stop(self) -> None:
+        """The last episode's status must not end with the process."""
+        self._statuses.wait_for_all_acked(Duration(seconds=1.0))
 
 
 def main() -> None:

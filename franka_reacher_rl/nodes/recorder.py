@@ -41,6 +41,8 @@ _LEARNER_COLUMNS = (
 class Recorder(Node):
     """Writes `manifest.yaml`, `episodes.csv` and TensorBoard scalars into `run_dir`, and prints each episode."""
 
+    drain_seconds = 0.3
+
     def __init__(self) -> None:
         super().__init__("recorder")
         run: dict[str, Any] = {

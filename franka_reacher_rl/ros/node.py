@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
@@ -29,6 +30,8 @@ Diagnosis = tuple[bytes, str, Mapping[str, object]]
 
 class Node(rclpy.node.Node):
     """A node that can end by itself, cleans up before it goes and reports on /diagnostics."""
+
+    drain_seconds = 0.0  # s; a node that must miss no message takes what has come for this long before it ends
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
@@ -108,6 +111,7 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
     try:
         while node.exit_code is None and not signals.received:
             executor.spin_once(timeout_sec=0.1)
+        _drain(executor, node.drain_seconds)
         code = node.exit_code or 0
     except ExternalShutdownException:
         code = 0
@@ -124,6 +128,12 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
         rclpy.try_shutdown()
         signals.ignore()
     return code
+
+
+def _drain(executor: SingleThreadedExecutor, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left)
 
 
 def _take_realtime_priority(priority: int) -> str:

@@ -144,3 +144,11 @@ def test_a_run_begins_the_same_however_long_it_is(tmp_path: Path) -> None:
         run_one.run_folder(folder)
         tables.append(tiny.rows(folder))
     assert tables[0] == tables[1][:2]
+
+
+def test_an_arm_with_other_joints_runs_too(tmp_path: Path) -> None:
+    made = tiny.experiment("async_baseline", episodes=2)
+    variant = dataclasses.replace(made.variants[0], robot="ur5e_sim")
+    folder = fresh(tmp_path / "run", Run(variant=variant, seed=0, episodes=2))
+    run_one.run_folder(folder)
+    assert [row["end_reason"] for row in tiny.rows(folder)] == ["time_limit", "time_limit"]
