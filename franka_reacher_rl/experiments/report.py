@@ -174,6 +174,7 @@ def _configuration(results: Results) -> list[Block]:
     header += ["sampling + transfer + update (ms)", "command timeout (ms)"]
     network = m["variants"][results.variants[0]]["setting"]["network"]
     source = m["provenance"]
+    mixed = f" Runs were made by {len(results.codes)} versions of the code." if len(results.codes) > 1 else ""
     versions = ", ".join(f"{k} {v}" for k, v in source["versions"].items())
     return [
         Heading("Configuration"),
@@ -181,7 +182,7 @@ def _configuration(results: Results) -> list[Block]:
         Text(
             f"Convolutions {network['channels']} with strides {network['strides']}, hidden layers {network['hidden']}; "
             f"all of it is in `manifest.yaml`. Code {source['code']} ({source['commit']}), {versions}, "
-            f"{source['machine']['machine']}."
+            f"{source['machine']['machine']}.{mixed}"
         ),
     ]
 

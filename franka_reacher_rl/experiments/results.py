@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ class Results:
         """The paper's results for variants that are its settings."""
         there = paper() if self.manifest.get("beside_paper") else {}
         return {name: there[name] for name in self.variants if name in there}
+
+    @property
+    def codes(self) -> set[str]:
+        """Digests of the code that made the runs, as far as the runs themselves are kept."""
+        found = [json.loads(path.read_text()) for path in self.folder.glob("runs/*/*/result.json")]
+        return {str(result.get("code")) for result in found}
 
     def runs(self, variant: str) -> list[pandas.DataFrame]:
         """The runs of a variant, by seed."""

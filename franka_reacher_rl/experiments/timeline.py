@@ -84,8 +84,12 @@ class Timeline:
         self._answered = StepId(0, 0)
         self.now: Nanoseconds = 0
         self._alarms: dict[Event, Nanoseconds] = {Event.CONTROL: 0}
+        # the episode
         self._record = EpisodeRecord(0)
         self._running = False
+        self._observed: Nanoseconds = 0
+        self._coverage = 0.0
+        self._end: EndReason | None = None
         # learner
         self._answering: StepId | None = None  # while it updates
         self._newest = StepId(0, 0)
@@ -116,8 +120,7 @@ class Timeline:
         self._plant.begin_episode(self.now)
         self._alarms[Event.CONTROL] = self.now + self._plant.period
         self._record = EpisodeRecord(episode, started=self._seconds)
-        self._coverage = 0.0
-        self._end: EndReason | None = None
+        self._coverage, self._end = 0.0, None
         began = self.now
         self._running = True
         self._clock.begin(self._seconds)

@@ -282,18 +282,22 @@ def _viewers(values: dict[str, str]) -> list[LaunchDescriptionEntity]:
     """RViz and rqt where they are asked for and installed; they may be closed without ending the run."""
     made: list[LaunchDescriptionEntity] = []
     viewers = {
-        "rviz": ("rviz2", "rviz2", ["-d", str(config_dir() / "rviz" / "reacher.rviz")]),
-        "rqt": ("rqt_gui", "rqt_gui", ["--perspective-file", str(config_dir() / "rqt" / "reacher.perspective")]),
+        "rviz": ("rviz2", "rviz2", "rviz2", ["-d", str(config_dir() / "rviz" / "reacher.rviz")]),
+        "rqt": (
+            "rqt_gui",
+            "rqt_gui",
+            "rqt-common-plugins",
+            ["--perspective-file", str(config_dir() / "rqt" / "reacher.perspective")],
+        ),
     }
-    for argument, (package, executable, arguments) in viewers.items():
+    for argument, (package, executable, debian, arguments) in viewers.items():
         if values[argument] != "true":
             continue
         if _installed(package):
             made.append(Node(package=package, executable=executable, arguments=arguments, output="log"))
         else:
-            made.append(
-                LogInfo(msg=f"{argument}:=true, but {package} is not installed: apt install ros-$ROS_DISTRO-{argument}")
-            )
+            how = f"sudo apt install ros-$ROS_DISTRO-{debian}"
+            made.append(LogInfo(msg=f"{argument}:=true, but {package} is not installed: {how}"))
     return made
 
 

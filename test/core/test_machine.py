@@ -44,7 +44,8 @@ def test_glibc_keeps_freed_memory() -> None:
         "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "assert keep_freed_memory()\n"
         "counts = []\n"
-        "for _ in range(31):\n    before = faults()\n    torch.ones(16 << 20).add(1)\n    counts.append(faults() - before)\n"
+        "for _ in range(31):\n    before = faults()\n    torch.ones(16 << 20).add(1)\n"
+        "    counts.append(faults() - before)\n"
         "print(sorted(counts[10:])[10])"  # the median, after the heap has found its shape
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
