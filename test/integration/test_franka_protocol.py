@@ -251,21 +251,79 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("episodes", [8])
-def test_the_whole_async_graph_breaks_no_rule(server: Server, tmp_path: Path, video: Path, episodes: int) -> None:
-    """An untrained policy for more than a minute: every episode complete, no abort, every node ends well."""
+def whole_graph(tmp_path: Path, video: Path, episodes: int) -> list[str]:
+    """The command that launches the async graph on the robot file `fr3`, with the server as the robot."""
     robot = yaml.safe_load((config_dir() / "robots" / "fr3.yaml").read_text())
     robot["driver"]["address"] = ADDRESS
     (tmp_path / "fr3_here.yaml").write_text(yaml.safe_dump(robot))
-    launch = [
+    return [
         *("ros2", "launch", "franka_reacher_rl", "async.launch.py"),
         *(f"robot:={tmp_path / 'fr3_here.yaml'}", f"camera:={video}", "setting:=lite", f"episodes:={episodes}"),
         *("device:=cpu", "seed:=1", f"run_dir:={tmp_path / 'run'}"),
     ]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("episodes", [8])
+def test_the_whole_async_graph_breaks_no_rule(server: Server, tmp_path: Path, video: Path, episodes: int) -> None:
+    """An untrained policy for more than a minute: every episode complete, no abort, every node ends well."""
+    launch = whole_graph(tmp_path, video, episodes)
     ended = subprocess.run(launch, env=os.environ, capture_output=True, text=True, timeout=300.0)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     assert "Traceback" not in ended.stdout + ended.stderr
     rows = (tmp_path / "run" / "episodes.csv").read_text().splitlines()
     assert len(rows) == 1 + episodes
     assert server.violations() == []
+
+
+@pytest.mark.timeout(200)
+def test_a_killed_actor_leaves_the_arm_at_rest(server: Server, tmp_path: Path, video: Path) -> None:
+    """SIGKILL in the middle of an episode: at rest within the watchdog's time and the ramp, and nothing violated."""
+    launch = subprocess.Popen(
+        whole_graph(tmp_path, video, 0), env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    watcher = StateWatcher()
+    try:
+        watcher.until(lambda: [s.mode for s in watcher.states[-100:]] == ["running"] * 100, 60.0)
+        killed = time.time()
+        subprocess.run(["pkill", "-KILL", "-P", str(launch.pid), "-f", "franka_reacher_rl/actor"], check=True)
+        output, _ = launch.communicate(timeout=60.0)
+        watcher.drain()
+    finally:
+        launch.kill()
+        watcher.close()
+    assert launch.returncode == 1 and "actor died with exit code -9" in output
+    commanded = [stamp for stamp, state in watcher.stamped() if stamp > killed and np.abs(state.dq_cmd).max() > 1e-9]
+    assert not commanded or max(commanded) - killed < FR3.bridge.command_timeout + 0.2
+    arm_at_rest(1.0)
+    assert server.violations() == []
+
+
+class StateWatcher:
+    """Listens to the bridge of a launched graph."""
+
+    def __init__(self) -> None:
+        rclpy.init()
+        self.node = rclpy.node.Node("watcher")
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.states: list[RobotState] = []
+        self.node.create_subscription(RobotState, "/robot_bridge/robot_state", self.states.append, qos.RELIABLE)
+
+    def until(self, condition: Callable[[], Any], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not in time; last state: {self.states[-1:]}"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def drain(self) -> None:
+        for _ in range(100):
+            self.executor.spin_once(timeout_sec=0.0)
+
+    def stamped(self) -> list[tuple[float, RobotState]]:
+        return [(s.header.stamp.sec + 1e-9 * s.header.stamp.nanosec, s) for s in self.states]
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown()
