@@ -356,7 +356,6 @@ class Environment(Node):
         self._phase_began = time.monotonic()
         client.call_async(request).add_done_callback(done)
 
-
     def on_stop(self) -> None:
         """The last episode's status must not end with the process."""
         self._statuses.wait_for_all_acked(Duration(seconds=1.0))

@@ -137,7 +137,7 @@ def _drain(executor: SingleThreadedExecutor, seconds: float) -> None:
 
 
 def _take_realtime_priority(priority: int) -> str:
-    """SCHED_FIFO for this process and the threads it will start; returns why not, where the system does not permit it."""
+    """SCHED_FIFO for this process and the threads it will start; returns why not, where that is not permitted."""
     if not priority:
         return ""
     try:
