@@ -7,6 +7,7 @@ positions and velocities come in as JointState, by name.
 from __future__ import annotations
 
 import array
+import time
 
 import numpy as np
 from rcl_interfaces.srv import GetParameters
@@ -28,6 +29,7 @@ _RELIABLE = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
 )
+SETTLE = 0.5  # s, from finding the other side until it has found us
 ASK_EVERY = 1.0  # s, while the controller has not told its joints
 
 
@@ -38,7 +40,7 @@ class TopicDriver:
         self._node, self._joints, self._topic = node, robot.joints, robot.driver.command_topic
         self._newest: JointState | None = None
         self._sample: JointSample | None = None
-        self._connected = False
+        self._found: float | None = None  # when somebody who takes commands was found
         self._state_fault = ""
         self._order_fault = ""
         self._indices: tuple[list[str], list[int]] = ([], [])
@@ -53,12 +55,17 @@ class TopicDriver:
 
     def state(self) -> JointSample | None:
         """The newest measurement; None before the first, while a joint lacks in it, or while nobody takes commands."""
-        self._connected = self._connected or self._commands.get_subscription_count() > 0
-        if not self._connected:  # discovery may find the states long before the commands
+        if not self._connected():
             return None
         if self._newest is not None:
             self._sample, self._newest = self._convert(self._newest), None
         return self._sample
+
+    def _connected(self) -> bool:
+        """Discovery may find the states before the commands, and us before it tells the other side."""
+        if self._found is None and self._commands.get_subscription_count():
+            self._found = time.monotonic()
+        return self._found is not None and time.monotonic() - self._found > SETTLE
 
     def send(self, velocity: Vector) -> None:
         """Publishes a velocity, (joints,) in rad/s."""

@@ -41,6 +41,7 @@ from franka_reacher_rl.srv import MoveTo, PlaceTarget
 
 _KEPT_IMAGES = 8  # waiting for their reward
 _PATIENCE = 10.0  # s; nodes take this long to start on a busy machine
+_MOST_ARMINGS = 20  # of a simulated robot in one run
 _STALE_FRAME = 0.5  # s; a camera that pauses longer ends the episode
 _STALE_STATE = 0.5  # s
 
@@ -100,6 +101,8 @@ class Environment(Node):
         self._move_to = self.create_client(MoveTo, "move_to")
         self._place_target = self.create_client(PlaceTarget, "place_target")
         self._stop = self.create_client(Trigger, "stop")
+        self._arm = self.create_client(Trigger, "arm")
+        self._armings = 0
         self._deadline = self.create_timer(3600.0, self._on_deadline)
         self._deadline.cancel()
         self.create_timer(0.05, self._look_around)
@@ -261,6 +264,8 @@ class Environment(Node):
             self._look_at_episode()
         elif self._phase is Phase.WAITING and self._nothing_missing(self._missing()):
             self._reset()
+        elif self._phase is Phase.WAITING:
+            self._arm_simulated_robot()
         elif self._phase is Phase.SETTLING and self._nothing_missing(self._unsettled()):
             self._reset_seconds = time.monotonic() - self._reset_began
             self._begin()
@@ -274,6 +279,16 @@ class Environment(Node):
                 f"{self._episode_clock.step}; is the actor (sync: the learner) alive?"
             )
             self._take(EndReason.NO_ACTION)
+
+    def _arm_simulated_robot(self) -> None:
+        """A simulated arm needs no person to look at it after a fault, such as a computer too busy to keep it moving."""
+        waited = time.monotonic() - self._phase_began > 1.0
+        if not self._robot.simulated or self._status.mode != RobotStatus.FAULT or not waited:
+            return
+        if self._armings < _MOST_ARMINGS and self._arm.service_is_ready():
+            self._armings += 1
+            self.get_logger().warning(f"arms the simulated robot again after a fault: {self._status.fault}")
+            self._call(self._arm, Trigger.Request(), lambda response: None)
 
     def _nothing_missing(self, missing: list[str]) -> bool:
         if missing and time.monotonic() - self._phase_began > _PATIENCE:

@@ -74,6 +74,7 @@ WIRES = {
         "actor_ready": "actor/ready",
         "move_to": "robot_bridge/move_to",
         "stop": "robot_bridge/stop",
+        "arm": "robot_bridge/arm",
         "place_target": "sim_robot/place_target",
     },
     "actor": {"observation": "environment/observation", "policy": "learner/policy"},

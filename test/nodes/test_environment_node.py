@@ -170,6 +170,33 @@ def test_a_robot_that_trips_ends_the_episode_until_it_is_armed(probe_after):
     probe.until(lambda: world.observations[-1].episode == 2)
 
 
+def test_a_simulated_robot_is_armed_again_after_a_fault(probe_after):
+    probe, world, _ = _start(probe_after, "episode.seconds:=5.0")
+
+    def arm(request, response):
+        world.set_mode(RobotStatus.READY)
+        response.success = True
+        return response
+
+    probe.node.create_service(Trigger, "arm", arm)
+    probe.until(lambda: len(world.observations) > 3)
+    world.set_mode(RobotStatus.FAULT)
+    probe.until(lambda: world.observations[-1].episode == 2)
+    assert world.episodes[0].end_reason == "robot_stopped"
+
+
+def test_a_robot_that_was_stopped_on_request_stays_so(probe_after):
+    probe, world, _ = _start(probe_after, "episode.seconds:=5.0")
+    calls = []
+    probe.node.create_service(Trigger, "arm", lambda request, response: calls.append(request) or response)
+    probe.until(lambda: len(world.observations) > 3)
+    world.set_mode(RobotStatus.STOPPED)
+    probe.until(lambda: world.episodes)
+    end = world._now() + 1.5
+    probe.until(lambda: world._now() > end)
+    assert not calls and world.observations[-1].episode == 1
+
+
 def test_a_camera_that_stops_ends_the_episode(probe_after):
     probe, world, _ = _start(probe_after, "episode.seconds:=5.0")
     probe.until(lambda: len(world.observations) > 3)
