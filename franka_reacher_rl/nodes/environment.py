@@ -281,7 +281,7 @@ class Environment(Node):
             self._take(EndReason.NO_ACTION)
 
     def _arm_simulated_robot(self) -> None:
-        """A simulated arm needs no person to look at it after a fault, such as a computer too busy to keep it moving."""
+        """A simulated arm needs no person to look at it after a fault, such as a computer too busy to move it."""
         waited = time.monotonic() - self._phase_began > 1.0
         if not self._robot.simulated or self._status.mode != RobotStatus.FAULT or not waited:
             return
