@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import os
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from franka_reacher_rl import __version__
+from franka_reacher_rl.core.versions import commit, versions
 
-_VERSIONED = ("torch", "numpy", "opencv-python-headless", "mujoco", "daqp", "pin")
 _FOLDERS = ("core", "sim", "experiments")
 _NOT_RUN = ("bench_", "plain_learner", "plots", "report", "conclusions", "cli", "runner", "paper", "curve")
 
@@ -32,29 +29,8 @@ def code_digest() -> str:
 def provenance() -> dict[str, Any]:
     """Versions and the kind of machine; no names of hosts or people."""
     return {
-        "versions": {"franka_reacher_rl": __version__, "python": platform.python_version(), **_versions()},
-        "commit": _commit(),
+        "versions": versions(),
+        "commit": commit(),
         "code": code_digest(),
         "machine": {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not known"
-    return found
-
-
-def _commit() -> str:
-    here = Path(__file__).resolve().parent
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "not known"
-    return done.stdout.strip() or "not known"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import platform
 import socket
-import subprocess
 import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -15,11 +13,9 @@ from typing import Any
 
 import yaml
 
-from franka_reacher_rl import __version__
 from franka_reacher_rl.core.config import Setting
 from franka_reacher_rl.core.robot import Robot
-
-_VERSIONED = ("torch", "numpy", "opencv-python-headless", "mujoco", "pin", "rclpy")
+from franka_reacher_rl.core.versions import commit, versions
 
 
 def manifest(setting: Setting, robot: Robot, run: dict[str, Any]) -> dict[str, Any]:
@@ -27,8 +23,8 @@ def manifest(setting: Setting, robot: Robot, run: dict[str, Any]) -> dict[str, A
     return {
         "run": run,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": {"franka_reacher_rl": __version__, "python": platform.python_version(), **_versions()},
-        "commit": _commit(),
+        "versions": versions(),
+        "commit": commit(),
         "host": {"name": socket.gethostname(), "machine": platform.machine(), "system": platform.platform()},
         "command": sys.argv[0],
         "setting": setting.to_mapping(),
@@ -118,24 +114,3 @@ class Table:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not known"
-    return found
-
-
-def _commit() -> str:
-    here = Path(__file__).resolve().parent
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "not known"
-    return done.stdout.strip() or "not known"
