@@ -84,5 +84,6 @@ def until(condition: Callable[[], Any], seconds: float) -> None:
 
 
 def policy_blocks() -> set[str]:
-    """The policies in shared memory."""
-    return {p.name for p in Path("/dev/shm").glob("franka_reacher_rl-*")}
+    """The policies in shared memory whose learner is gone; those of other graphs on this machine don't count."""
+    names = {p.name for p in Path("/dev/shm").glob("franka_reacher_rl-policy-*")}
+    return {name for name in names if not Path("/proc", name.split("-")[2]).exists()}
