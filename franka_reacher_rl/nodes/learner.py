@@ -76,7 +76,7 @@ class Learner(Node):
         self._gate = RequestGate(budget)
         self._newest = StepId(0, 0)
         self._book = TimeBook()
-        self._updates_at_status = 0
+        self._updates_at_status = self._sac.updates
         self._source: Source | None = None
         self._changed = threading.Condition()
         self._stopping = False

@@ -18,12 +18,10 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
 from franka_reacher_rl.core.config import Setting
-from franka_reacher_rl.core.paths import config_dir, find_yaml
+from franka_reacher_rl.core.paths import PACKAGE, config_dir, find_yaml
 from franka_reacher_rl.core.robot import Robot
 from franka_reacher_rl.ros.node import END_WITH_PARENT, REALTIME_PRIORITY
 from franka_reacher_rl.ros.run_folder import Resumed
-
-PACKAGE = "franka_reacher_rl"
 
 ARGUMENTS = [
     DeclareLaunchArgument(
