@@ -8,7 +8,7 @@ import numpy as np
 import pinocchio
 
 from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.types import Rows, Vector
 
 
 class Kinematics:
@@ -44,11 +44,26 @@ class Kinematics:
 
     def forward(self, q: Vector) -> Vector:
         """O_T_EE, the end effector's pose (4, 4) in the base frame, at joint positions (joints,) in rad."""
-        return np.asarray(self._base.actInv(self._placed(q)).homogeneous)
+        return np.asarray(self._base.actInv(self._placed(self._theirs(q))).homogeneous)
 
     def position(self, q: Vector) -> Vector:
         """The end effector's position (3,) in m in the base frame, at joint positions (joints,) in rad."""
-        return self._in_base(self._placed(q).translation)
+        place = self._placed(self._theirs(q)).translation
+        return np.array(place) if self._at_origin else self._base.rotation.T @ (place - self._base.translation)
+
+    def positions(self, path: Rows) -> Rows:
+        """As `position`, of many configurations at once: (configurations, joints) to (configurations, 3)."""
+        if self._in_order:
+            theirs = np.ascontiguousarray(path)
+        else:
+            theirs = np.empty(path.shape)
+            theirs[:, self._order] = path
+        places = np.empty((len(path), 3))
+        for place, q in zip(places, theirs, strict=True):
+            place[:] = self._placed(q).translation
+        if self._at_origin:
+            return places
+        return np.asarray((places - self._base.translation) @ self._base.rotation)
 
     def jacobian(self, q: Vector) -> Vector:
         """Linear (m/s) over angular (rad/s) velocity of the end effector per joint velocity, (6, joints), base axes."""
@@ -69,14 +84,9 @@ class Kinematics:
         theirs[self._order] = q
         return theirs
 
-    def _placed(self, q: Vector) -> pinocchio.SE3:
-        pinocchio.framesForwardKinematics(self._model, self._data, self._theirs(q))
-        return self._data.oMf[self._frame]
-
-    def _in_base(self, point: Vector) -> Vector:
-        if self._at_origin:
-            return np.array(point)
-        return np.asarray(self._base.rotation.T @ (point - self._base.translation))
+    def _placed(self, theirs: Vector) -> pinocchio.SE3:
+        pinocchio.forwardKinematics(self._model, self._data, theirs)
+        return pinocchio.updateFramePlacement(self._model, self._data, self._frame)
 
     def _frame_id(self, name: str, path: Path) -> int:
         if not self._model.existFrame(name):

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.types import Rows, Vector
 
 LONGEST_STOP = 2000  # cycles
 STILL = 1e-9  # rad/s; less is rest
@@ -87,7 +86,7 @@ def change_limits(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vect
     return last.velocity + dt * slowest, last.velocity + dt * fastest
 
 
-def brake_path(motion: Motion, limits: Limits, dt: float) -> npt.NDArray[np.float64]:
+def brake_path(motion: Motion, limits: Limits, dt: float) -> Rows:
     """Where the joints are, from their present position, after each cycle of a motion and of braking from it to rest.
 
     Returns:
@@ -111,11 +110,19 @@ def _brake_way(velocity: float, acceleration: float, full: float, jerk: float, d
     way = [position]
     while (velocity or acceleration) and len(way) < LONGEST_STOP:
         size = abs(velocity) / dt
-        m = math.floor(0.5 * (math.sqrt(1.0 + 8.0 * size / step) - 1.0))
-        wanted = math.copysign((size + step * m * (m + 1.0) / 2.0) / (m + 1.0), -velocity)
-        acceleration = min(max(wanted, acceleration - step, -full), acceleration + step, full)
+        m = int(0.5 * (math.sqrt(1.0 + 8.0 * size / step) - 1.0))
+        wanted = (size + step * m * (m + 1.0) / 2.0) / (m + 1.0)
+        if velocity > 0.0:
+            wanted = -wanted
+        low, high = acceleration - step, acceleration + step
+        if wanted < low or wanted < -full:
+            acceleration = low if low > -full else -full
+        elif wanted > high or wanted > full:
+            acceleration = high if high < full else full
+        else:
+            acceleration = wanted
         velocity += dt * acceleration
-        if abs(velocity) < STILL:
+        if -STILL < velocity < STILL:
             velocity = 0.0
         position += velocity * dt
         way.append(position)

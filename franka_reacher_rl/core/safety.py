@@ -17,14 +17,11 @@ from functools import cached_property
 
 import daqp
 import numpy as np
-import numpy.typing as npt
 
 from franka_reacher_rl.core.kinematics import Kinematics
 from franka_reacher_rl.core.profile import Limits, Motion, brake, brake_path, change_limits, clipped, landing
 from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
-
-Rows = npt.NDArray[np.float64]
+from franka_reacher_rl.core.types import Rows, Vector
 
 ATTEMPTS = 3  # corrections of a velocity before braking instead
 JOINT_TOLERANCE = 1e-7  # rad
@@ -242,7 +239,7 @@ class _Call:
 
     def _cycles_moving(self, velocity: Vector, path: Rows) -> Vector:
         """Seconds each joint goes on moving, (joints,): by how much its stop shifts per velocity."""
-        steps = np.abs(np.diff(path, axis=0)) > 1e-12
+        steps = np.abs(path[1:] - path[:-1]) > 1e-12
         return np.asarray(self.dt * (1.0 + steps.sum(axis=0)))
 
     # -- workspace ------------------------------------------------------------------------------------------------
@@ -257,7 +254,7 @@ class _Call:
         if (distance < -self.region.margin).any():
             self._because(Reason.OUTSIDE_WORKSPACE)
         jacobian = self.kinematics.jacobian(self.x)[:3]
-        self.jacobian = np.vstack([jacobian, -jacobian])  # (6, joints)
+        self.jacobian = np.concatenate([jacobian, -jacobian])  # (6, joints)
         time = max(self.region.approach_time, self.dt)
         self.approach = np.maximum(np.maximum(distance, 0.0) / time, self.jacobian @ self.brake.velocity)
 
@@ -268,26 +265,26 @@ class _Call:
         too_fast = self.jacobian @ velocity > self.approach + SPACE_TOLERANCE
         if not too_fast.any() and self._far_from_faces(path):
             return np.empty((0, len(velocity))), np.empty(0)
-        places = np.array([self.kinematics.position(q) for q in path])
-        places = np.hstack([places, -places])  # (cycles, 6)
+        places = self.kinematics.positions(path)
+        places = np.concatenate([places, -places], axis=1)  # (cycles, 6)
         beyond = places.max(axis=0) > self.faces + SPACE_TOLERANCE
         if beyond.any():
             beyond = places.max(axis=0) > self.wall + SPACE_TOLERANCE
         if not too_fast.any() and not beyond.any():
             return np.empty((0, len(velocity))), np.empty(0)
         self._because(Reason.WORKSPACE)
-        rows, bounds = [self.jacobian], [self.approach]
+        rows, bounds = [self.jacobian], list(self.approach)
         for face in np.flatnonzero(beyond):
             sample = int(places[:, face].argmax())
             row = self.jacobian[face] * self._cycles_moving(velocity, path[: sample + 1])
             rows.append(row[None])
-            bounds.append(np.array([self.wall[face] - places[sample, face] + row @ velocity]))
-        return np.vstack(rows), np.concatenate(bounds)
+            bounds.append(self.wall[face] - places[sample, face] + row @ velocity)
+        return np.concatenate(rows), np.array(bounds)
 
     @cached_property
     def wall(self) -> Vector:
         """How far a plan may go along each face's normal, (6,): to the face, or as far as braking at once goes."""
-        places = np.array([self.kinematics.position(q) for q in self.braking])
+        places = self.kinematics.positions(self.braking)
         reach = np.concatenate([places.max(axis=0), -places.min(axis=0)])
         return np.asarray(np.maximum(np.maximum(self.faces, self.place), reach))
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Frame = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 Vector = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.float64]  # one vector a row
 
 
 class EndReason(str, Enum):

@@ -197,9 +197,11 @@ class FrankaDriver:
         try:
             if mode in (self._api.RobotMode.UserStopped, self._api.RobotMode.Guiding):
                 return
-            if mode != self._api.RobotMode.Idle and not self._arm.recover_from_errors():
-                self._fail("the arm does not recover: look at it in Desk, then call ~/arm")
-                return
+            if mode != self._api.RobotMode.Idle:
+                refusal = self._recover_from_errors()
+                if refusal:
+                    self._fail(f"the arm does not recover{refusal}: look at it in Desk, then call ~/arm")
+                    return
             with contextlib.suppress(self._api.ControlException, self._api.CommandException):
                 self._arm.poll_motion()  # the error recovered from: franky would raise it at the next motion
             self._measure()  # a recovery takes longer than a state may be old
@@ -209,6 +211,13 @@ class FrankaDriver:
                 self._velocity = None
                 self._asked_to_recover = False
                 self._lock.notify_all()
+
+    def _recover_from_errors(self) -> str:
+        """Has the arm recover; why it did not, or an empty string."""
+        try:
+            return "" if self._arm.recover_from_errors() else ", it still has errors"
+        except (self._api.ControlException, self._api.CommandException) as error:
+            return f" ({error})"
 
     def _fail(self, why: str) -> None:
         self._condition, self._problem = Condition.FAULT, why

@@ -65,6 +65,8 @@ class Arm:
 
     def recover_from_errors(self):
         self.franky.recovered += 1
+        if self.franky.refusals:
+            raise self.franky.refusals.pop()
         if self.franky.recovers:
             self.franky.mode = "Idle"
         return self.franky.recovers
@@ -83,6 +85,7 @@ class Franky:
     def __init__(self):
         self.mode, self.lost, self.recovers, self.recovered = "Idle", False, True, 0
         self.errors, self.motions, self.moved = [], [], threading.Event()
+        self.refusals = []  # errors of a recovery
         self.pending = []  # errors of a motion in the background, raised at the next call
         self.connections = 0
 
@@ -186,6 +189,17 @@ def test_a_recovery_that_fails_is_a_fault(franky, driver):
     driver.send(np.full(7, 0.1))
     until(driver.fault)
     assert "does not recover" in driver.fault()
+
+
+def test_a_recovery_that_is_refused_is_a_fault_and_not_tried_for_ever(franky, driver):
+    franky.refusals = [CommandError("not possible in the current mode")] * 3
+    franky.errors.append(ControlError("joint_reflex"))
+    driver.send(np.full(7, 0.1))
+    until(driver.fault)
+    assert "does not recover (not possible in the current mode)" in driver.fault() and franky.recovered == 1
+    assert "does not recover" in driver.recover() and franky.recovered == 2
+    franky.refusals.clear()
+    assert driver.recover() == "" and driver.fault() == ""
 
 
 def test_a_lost_connection_is_a_fault_until_armed_again(franky, driver):

@@ -17,7 +17,7 @@ import pytest
 import rclpy
 import rclpy.node
 import yaml
-from franka_sim import Server
+from protocol_server import Server
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -209,6 +209,27 @@ def test_a_reflex_is_recovered_from(server: Server, bench: Bench) -> None:
     assert bench.mode == "running" and bench.statuses[-1].fault == ""
     assert any("interrupted" in s.reasons for s in bench.states)
     assert bench.move(FR3.start_middle()).success
+
+
+def test_a_user_stop_is_never_recovered_from_before_it_is_released(server: Server, bench: Bench) -> None:
+    """Pressed in the middle of a motion: a fault; armed again by a person after the release, and goes on."""
+    assert bench.move(FR3.start_middle()).success
+    bench.random_commands(1.0)
+    server.press_user_stop()
+    bench.until(lambda: bench.mode == "fault", 1.0)
+    assert "user stop" in bench.statuses[-1].fault
+    bench.until(bench.rests, 0.5)
+    refused = bench.call(bench.arm)
+    assert not refused.success and "release" in refused.message
+    bench.random_commands(1.0)
+    assert bench.mode == "fault" and bench.rests()
+    assert server.read().count("AutomaticErrorRecovery") == 0
+    server.release_user_stop()
+    bench.until(lambda: bench.call(bench.arm).success, 5.0)
+    bench.until(lambda: bench.mode == "ready", 2.0)
+    assert bench.move(FR3.start_middle()).success
+    bench.random_commands(1.0)
+    assert bench.mode == "running"
 
 
 def test_a_server_that_restarts_is_a_fault_then_armed_again(server: Server, bench: Bench) -> None:

