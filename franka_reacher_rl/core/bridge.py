@@ -267,9 +267,6 @@ class Bridge:
         if self.status.mode is Mode.FAULT or self._interrupted:  # an arm that recovers may be silent meanwhile
             return
         problem = self._problem(now)
-        if self.status.mode is Mode.READY and self.motion.at_rest and self._problem_of_state(now):
-            self._set(mode=Mode.STARTING)  # nothing was moving: wait for the arm again, without a person's help
-            return
         frozen = self.measured is not None and self._stillness.frozen(self.measured, self.motion.velocity, dt)
         if not problem and frozen:
             problem = "joint state is frozen: its positions don't change although the arm is commanded to move"

@@ -42,8 +42,7 @@ from franka_reacher_rl.srv import MoveTo, PlaceTarget
 _KEPT_IMAGES = 8  # waiting for their reward
 _PATIENCE = 10.0  # s; nodes take this long to start on a busy machine
 _MOST_ARMINGS = 20  # of a simulated robot in one run
-_STALE_FRAME = 0.5  # s; a camera that pauses longer ends the episode
-_STALE_STATE = 0.5  # s
+_STALE = 0.5  # s; a camera or an arm whose news are older ends the episode
 
 
 class Phase(Enum):
@@ -319,11 +318,11 @@ class Environment(Node):
         now = self.now()
         if self._frame is None:
             return "a frame with its reward on `image` and `reward`"
-        if (age := now - time_from_msg(self._frame[0].header.stamp)) > _STALE_FRAME:
+        if (age := now - time_from_msg(self._frame[0].header.stamp)) > _STALE:
             return f"a fresh frame: the newest is {age:.1f} s old"
         if self._state is None:
             return "the robot's state on `robot_state`"
-        if (age := now - time_from_msg(self._state.header.stamp)) > _STALE_STATE:
+        if (age := now - time_from_msg(self._state.header.stamp)) > _STALE:
             return f"a fresh robot state: the newest is {age:.1f} s old"
         return ""
 

@@ -270,13 +270,14 @@ def test_a_silent_state_is_a_fault(arm):
     assert arm.bridge.arm(arm.now) == ""
 
 
-def test_at_rest_a_silent_state_is_waited_for(arm):
+def test_at_rest_too_a_silent_state_is_a_fault(arm):
     arm.silent = True
     arm.cycle(0.3)
-    assert arm.mode is Mode.STARTING and arm.command() is Refusal.NOT_ARMED
+    assert arm.mode is Mode.FAULT and arm.command() is Refusal.NOT_ARMED
     arm.silent = False
-    arm.cycle()
-    assert arm.mode is Mode.READY
+    arm.cycle(0.1)
+    assert arm.mode is Mode.FAULT, "somebody may have touched the arm meanwhile"
+    assert arm.bridge.arm(arm.now) == "" and arm.mode is Mode.READY
 
 
 def test_repeated_stamps_are_no_fresh_state(arm):
