@@ -24,10 +24,11 @@ usage: franka-reacher COMMAND ...
   bench learner      how long an update takes on this machine
   bench cycle        how well the ROS graph keeps its action cycle on this machine
   bench latency      measure this machine's latency profile, for experiments
+  bench plant        how much faster than real time the simulated arm is, and the safety filter's time
 
 Each tells its options with --help.
 """
-_BENCHES = ("learner", "cycle", "latency")
+_BENCHES = ("learner", "cycle", "latency", "plant")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

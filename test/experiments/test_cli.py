@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,12 @@ def test_bench_latency_writes_a_profile(tmp_path: Path, capsys: pytest.CaptureFi
     options = ["--settings", "async_lite", "--repeats", "2", "--threads", "1", "--out", str(path)]
     assert main(["bench", "latency", *options]) == 0
     assert load_latency(path, "async_lite").update.mean > 0.0
+
+
+def test_bench_plant_times_the_simulated_arm_and_the_filter(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--robots", "panda_sim", "fr3", "--settings", "async_lite", "--seconds", "0.1", "--json"]
+    assert main(["bench", "plant", *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["panda_sim, async_lite"]["with_bridge_times_real_time"] > 1.0
+    assert 0.0 < found["fr3, filter, pushing policy"]["median_ms"] < 100.0
+    assert "fr3, async_lite" not in found, "only simulated arms can be simulated"
