@@ -50,7 +50,7 @@ setup(
         "torch>=2.3",
     ],
     extras_require={
-        "ray": ["ray[tune]"],
+        "ray": ["ray"],
         "dev": ["hypothesis", "mypy", "pytest<9", "pytest-timeout", "ruff", "types-PyYAML", "types-psutil"],
     },
     entry_points={"console_scripts": ["franka-reacher = franka_reacher_rl.experiments.cli:main"]},

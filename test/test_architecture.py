@@ -1,6 +1,7 @@
 """Imports go one way: nodes -> ros -> core, and nodes -> sim, drivers, cameras -> core. Nothing below knows ROS."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,9 @@ def test_imports_go_one_way(path):
 def test_every_room_is_checked():
     rooms = {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
     assert rooms == set(MAY_IMPORT)
+
+
+def test_the_map_of_core_names_every_module():
+    tree = ast.parse((PACKAGE / "core" / "__init__.py").read_text())
+    named = re.findall(r"`(\w+)`", ast.get_docstring(tree) or "")
+    assert sorted(named) == sorted(p.stem for p in (PACKAGE / "core").glob("*.py") if p.stem != "__init__")

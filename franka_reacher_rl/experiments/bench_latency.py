@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 
 from franka_reacher_rl.core.config import Setting
@@ -16,6 +18,7 @@ from franka_reacher_rl.core.policy import Policy
 from franka_reacher_rl.core.replay import Replay
 from franka_reacher_rl.core.sac import SAC
 from franka_reacher_rl.core.types import Observation, StepId, Transition
+from franka_reacher_rl.core.versions import versions
 
 _DOF = 7
 _WARM = 3  # measurements before they count
@@ -25,7 +28,7 @@ _ROWS = 400
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures and writes a profile; returns the exit code."""
     parser = argparse.ArgumentParser(prog="franka-reacher bench latency", description=__doc__)
-    parser.add_argument("--settings", nargs="+", default=["async_lite"], metavar="NAME", help="to measure")
+    parser.add_argument("--settings", nargs="+", default=["async_lite"], metavar="NAME", help="sizes to measure")
     parser.add_argument("--repeats", type=int, default=50, help="measurements of each")
     parser.add_argument("--threads", type=int, default=0, help="of the learner; 0: one per core")
     parser.add_argument("--out", type=Path, help="file to write, for --latency; left out: printed only")
@@ -33,12 +36,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.repeats < 1:
         raise ValueError(f"--repeats {options.repeats}: at least 1")
     prepare_learner(options.threads)
-    cases = {Path(name).stem: measure(Setting.load(name), options.repeats) for name in options.settings}
-    text = yaml.safe_dump({"description": "measured by bench latency", "reset_seconds": 2.0, "cases": cases})
+    cases = {_case(name): measure(Setting.load(name), options.repeats) for name in options.settings}
+    profile = {"description": _description(), "reset_seconds": 2.0, "cases": cases}
+    text = yaml.safe_dump(profile, sort_keys=False, default_flow_style=None, width=120)
     print(text, end="")
     if options.out:
         options.out.write_text("# Milliseconds, measured on an otherwise idle machine.\n" + text)
     return 0
+
+
+def _case(setting: str) -> str:
+    """`baseline` for `async_baseline` and `sync_baseline`: the wiring changes nothing of what is measured."""
+    name = Path(setting).stem
+    return name.removeprefix("async_").removeprefix("sync_")
+
+
+def _description() -> str:
+    made = versions()
+    return (
+        f"measured by bench latency: {platform.machine()}, learner threads: {torch.get_num_threads()}, "
+        f"torch {made['torch']}"
+    )
 
 
 def measure(setting: Setting, repeats: int) -> dict[str, dict[str, list[float]]]:

@@ -54,6 +54,7 @@ def test_bench_latency_writes_a_profile(tmp_path: Path, capsys: pytest.CaptureFi
     options = ["--settings", "async_lite", "--repeats", "2", "--threads", "1", "--out", str(path)]
     assert main(["bench", "latency", *options]) == 0
     assert load_latency(path, "async_lite").update.mean > 0.0
+    assert load_latency(path, "sync_lite") == load_latency(path, "async_lite")
 
 
 def test_bench_plant_times_the_simulated_arm_and_the_filter(capsys: pytest.CaptureFixture[str]) -> None:

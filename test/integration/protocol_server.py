@@ -22,6 +22,7 @@ PORT = 1337  # libfranka's, not to be chosen
 
 # What the server logs where a client broke the robot's rules.
 VIOLATION = re.compile(r"violation|abort|discontinuity|reflex", re.IGNORECASE)
+OVERLOAD = re.compile(r"physics overloaded")
 
 
 def install() -> Path:
@@ -105,3 +106,7 @@ class Server:
     def violations(self) -> list[str]:
         """Lines of its log that tell of broken rules."""
         return [line for line in self.read().splitlines() if VIOLATION.search(line)]
+
+    def overloads(self) -> list[str]:
+        """Lines of its log that tell of a robot slower than real time."""
+        return [line for line in self.read().splitlines() if OVERLOAD.search(line)]
