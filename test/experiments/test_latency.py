@@ -38,6 +38,13 @@ def test_the_lab_profile_has_the_papers_figures() -> None:
     assert changed.update.mean == pytest.approx(0.001)
 
 
+def test_the_measured_profile_serves_both_wirings_of_each_size() -> None:
+    for size in ("lite", "baseline", "highres"):
+        here = load_latency("two_cores", f"async_{size}")
+        assert here == load_latency("two_cores", f"sync_{size}")
+        assert here.learner_seconds > here.interaction.mean > 0.0
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
