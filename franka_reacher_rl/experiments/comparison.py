@@ -7,7 +7,7 @@ from three to five values cannot replace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,16 +55,11 @@ def iqm(values: Sequence[float] | Values, axis: int = -1) -> npt.NDArray[np.floa
     return np.asarray(scipy.stats.trim_mean(np.asarray(values, float), 0.25, axis=axis))
 
 
-def mean(values: Sequence[float] | Values, axis: int = -1) -> npt.NDArray[np.float64]:
-    """The mean, with iqm's signature."""
-    return np.asarray(np.mean(np.asarray(values, float), axis=axis))
-
-
-def estimate(values: Sequence[float], statistic: Callable[..., npt.NDArray[np.float64]] = iqm) -> Estimate:
-    """A statistic of runs, (runs,), with its bootstrap interval; the same for the same values."""
+def estimate(values: Sequence[float]) -> Estimate:
+    """The interquartile mean of runs, (runs,), with its bootstrap interval; the same for the same values."""
     sample = np.asarray(values, float)
-    low, high = np.percentile(statistic(_resampled(sample, 0), axis=-1), _LEVELS)
-    return Estimate(float(statistic(sample)), float(low), float(high))
+    low, high = np.percentile(iqm(_resampled(sample, 0)), _LEVELS)
+    return Estimate(float(iqm(sample)), float(low), float(high))
 
 
 def curve_interval(runs: Values) -> tuple[Values, Values, Values]:

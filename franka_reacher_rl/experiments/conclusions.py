@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 from franka_reacher_rl.experiments.comparison import Difference, compare, estimate
 from franka_reacher_rl.experiments.plots import sweep_groups
@@ -11,16 +12,24 @@ from franka_reacher_rl.experiments.results import Results
 _MOST_PAIRS = 4  # variants up to which all pairs are compared
 
 
-def comparisons(results: Results) -> list[Difference]:
-    """Variants compared in pairs: all of them where they are few, else those of a sweep that share their x."""
-    samples = {name: results.final(name) for name in results.variants}
-    return compare(samples, _pairs(results))
+def comparisons(results: Results, measure: Callable[[str], list[float]]) -> list[Difference]:
+    """Variants compared in pairs: all of them where they are few, else those of a sweep that share their x.
+
+    Args:
+        results: Of the experiment.
+        measure: A value for each run of a variant, `results.final` or `results.whole`.
+    """
+    samples = {name: measure(name) for name in results.variants}
+    means = {name: sum(values) / len(values) for name, values in samples.items()}
+    pairs = [(a, b) if means[a] >= means[b] else (b, a) for a, b in _pairs(results)]
+    return compare(samples, pairs)
 
 
-def conclusions(results: Results, differences: list[Difference]) -> list[str]:
-    """Sentences, one a point."""
+def conclusions(results: Results, differences: list[Difference], over_all: list[Difference]) -> list[str]:
+    """Sentences, one a point: of the differences at the runs' end, and of those over the whole run."""
     return [
         *(_in_words(d) for d in differences),
+        *(_sooner(d) for d in over_all if d.significant),
         *_about_power(results, differences),
         *_about_sweep(results),
         *_beside_paper(results, differences),
@@ -28,17 +37,11 @@ def conclusions(results: Results, differences: list[Difference]) -> list[str]:
 
 
 def _pairs(results: Results) -> list[tuple[str, str]]:
+    pairs = list(itertools.combinations(results.variants, 2))
     if len(results.variants) <= _MOST_PAIRS:
-        pairs = list(itertools.combinations(results.variants, 2))
-    else:
-        rows = results.manifest["variants"]
-        pairs = [
-            (a, b)
-            for a, b in itertools.combinations(results.variants, 2)
-            if rows[a].get("x") is not None and rows[a].get("x") == rows[b].get("x")
-        ]
-    means = {name: sum(results.final(name)) / len(results.final(name)) for name in results.variants}
-    return [(a, b) if means[a] >= means[b] else (b, a) for a, b in pairs]
+        return pairs
+    x = {name: row.get("x") for name, row in results.manifest["variants"].items()}
+    return [(a, b) for a, b in pairs if x[a] is not None and x[a] == x[b]]
 
 
 def _in_words(d: Difference) -> str:
@@ -56,6 +59,14 @@ def _in_words(d: Difference) -> str:
     return (
         f"**{d.a}** and **{d.b}** do not differ significantly ({size}; p = {d.p_holm:.2f} after Holm's correction; "
         f"{100 * d.superior:.0f} % of pairs of runs favour the first)."
+    )
+
+
+def _sooner(d: Difference) -> str:
+    return (
+        f"**{d.a}** learns significantly sooner than **{d.b}**: its return over the whole run is higher by "
+        f"{d.difference.value:.0f}, 95 % interval {d.difference.low:.0f} to {d.difference.high:.0f} "
+        f"(p = {d.p_holm:.3f} after Holm's correction)."
     )
 
 

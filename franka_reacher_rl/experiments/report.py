@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from franka_reacher_rl.experiments.comparison import Difference, estimate, mean
+from franka_reacher_rl.experiments.comparison import Difference, estimate
 from franka_reacher_rl.experiments.conclusions import comparisons, conclusions
 from franka_reacher_rl.experiments.plots import draw_all
 from franka_reacher_rl.experiments.results import Results, end_length, write_table
@@ -62,13 +62,13 @@ Block = Heading | Text | Points | Table | Picture
 def write_report(results: Results) -> list[Path]:
     """Draws the pictures and writes table, `report.md` and `report.html` into the experiment's folder."""
     pictures = draw_all(results, results.folder / FIGURES)
-    differences = comparisons(results)
+    differences, over_all = comparisons(results, results.final), comparisons(results, results.whole)
     blocks = [
         *_what(results),
         Heading("What differs"),
-        Points(conclusions(results, differences) or ["There is only one variant: nothing to compare."]),
+        Points(conclusions(results, differences, over_all) or ["There is only one variant: nothing to compare."]),
         *_numbers(results),
-        *_tests(differences),
+        *_tests(differences, over_all),
         Heading("Pictures"),
         *(Picture(title, path) for title, path in pictures.items()),
         *_configuration(results),
@@ -109,7 +109,7 @@ def _numbers(results: Results) -> list[Block]:
                 name,
                 str(len(at_end)),
                 str(estimate(at_end)),
-                str(estimate(at_end, mean)),
+                str(estimate(results.whole(name))),
                 f"{beside.final:.0f} ± {beside.final_ci:.0f}" if beside else "",
                 f"{np.mean(results.last(name, 'updates')):,.0f}",
                 f"{np.mean(results.last(name, 'total_steps')):,.0f}",
@@ -118,7 +118,7 @@ def _numbers(results: Results) -> list[Block]:
                 f"{100 * _share(results, name, 'held_seconds', 'duration'):.0f}",
             ]
         )
-    header = ["variant", "runs", "end: IQM [95 %]", "end: mean [95 %]", "paper", "updates", "steps"]
+    header = ["variant", "runs", "end: IQM [95 %]", "whole run: IQM [95 %]", "paper", "updates", "steps"]
     header += ["observation age (ms)", "late cycles (%)", "held by timeout (%)"]
     if not any(row[4] for row in rows):
         header.pop(4)
@@ -129,24 +129,30 @@ def _numbers(results: Results) -> list[Block]:
         Heading("Numbers"),
         Text(
             f"A run's end is its last {end} episodes; the paper's is the last tenth, 72 episodes. "
+            "The whole run is the mean over all its episodes: the sooner a run learns, the higher. "
             "IQM is the interquartile mean over runs."
         ),
         Table(header, rows),
     ]
 
 
-def _tests(differences: list[Difference]) -> list[Block]:
+def _tests(differences: list[Difference], over_all: list[Difference]) -> list[Block]:
     if not differences:
         return []
+    return [
+        Heading("Tests"),
+        Text("Intervals: percentile bootstrap over runs. p: exact two-sided permutation test of the means."),
+        _test_table("at the end: difference of IQMs", differences),
+        _test_table("over the whole run: difference of IQMs", over_all),
+    ]
+
+
+def _test_table(title: str, differences: list[Difference]) -> Table:
     rows = [
         [f"{d.a} − {d.b}", str(d.difference), f"{100 * d.superior:.0f} %", f"{d.p:.4f}", f"{d.p_holm:.4f}"]
         for d in differences
     ]
-    return [
-        Heading("Tests"),
-        Text("Intervals: percentile bootstrap over runs. p: exact two-sided permutation test of the means."),
-        Table(["difference of IQMs", "[95 %]", "pairs of runs in favour", "p", "p (Holm)"], rows),
-    ]
+    return Table([title, "[95 %]", "pairs of runs in favour", "p", "p (Holm)"], rows)
 
 
 def _configuration(results: Results) -> list[Block]:

@@ -55,6 +55,10 @@ class Results:
         """Each run's mean over its end."""
         return [float(run[column].iloc[-end_length(len(run)) :].mean()) for run in self.runs(variant)]
 
+    def whole(self, variant: str) -> list[float]:
+        """Each run's mean return over all its episodes: the sooner it learns, the higher."""
+        return [float(run.coverage_return.mean()) for run in self.runs(variant)]
+
     def last(self, variant: str, column: str) -> list[float]:
         """Each run's value at its end."""
         return [float(run[column].iloc[-1]) for run in self.runs(variant)]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 import tiny
 
 from franka_reacher_rl.experiments import results
+from franka_reacher_rl.experiments.conclusions import comparisons, conclusions
 from franka_reacher_rl.experiments.plots import draw_all
 from franka_reacher_rl.experiments.report import write_report
 from franka_reacher_rl.experiments.run_one import EPISODES
@@ -47,6 +50,23 @@ def test_a_committed_table_is_enough_for_the_report(folder: Path, tmp_path: Path
     for name in ("manifest.yaml", "results.csv"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     assert len(draw_all(results.load(tmp_path), tmp_path / "figures")) == 5
+
+
+def test_learning_sooner_is_told_from_ending_higher(folder: Path) -> None:
+    loaded = results.load(folder)
+    rows = loaded.table.iloc[np.repeat(0, 2 * 8 * 60)].reset_index(drop=True)
+    index = np.arange(len(rows))
+    variant, rows["seed"], rows["episode"] = index // (8 * 60), index // 60 % 8, 1 + index % 60
+    rows["variant"] = np.where(variant == 0, "async_baseline", "sync_baseline")
+    learnt = rows.episode > np.where(variant == 0, 10, 30)
+    rows["coverage_return"] = 100.0 * learnt + rows.seed + 0.5 * variant
+    loaded = dataclasses.replace(loaded, table=rows)
+    at_end, over_all = comparisons(loaded, loaded.final), comparisons(loaded, loaded.whole)
+    assert [(d.a, d.significant) for d in at_end] == [("sync_baseline", False)]
+    assert [(d.a, d.significant) for d in over_all] == [("async_baseline", True)]
+    said = "\n".join(conclusions(loaded, at_end, over_all))
+    assert "do not differ significantly" in said
+    assert "**async_baseline** learns significantly sooner than **sync_baseline**" in said
 
 
 def test_a_sweep_is_drawn_over_its_x(folder: Path) -> None:
