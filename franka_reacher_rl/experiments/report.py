@@ -95,7 +95,7 @@ def _what(results: Results) -> list[Block]:
             f"training, computed in {wall:.1f} h of processor time.{missing} Returns are per episode, with each step's "
             "true length in place of the cycle time, so that late cycles do not count for less."
         ),
-        Text(f"Again by: `{m['command']}`"),
+        Text("Again by: " + ", then ".join(f"`{command}`" for command in m["commands"])),
     ]
 
 

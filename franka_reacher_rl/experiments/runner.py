@@ -196,6 +196,7 @@ def prepare(experiment: Experiment, out: Path) -> list[Job]:
         raise ValueError(f"{out} holds other files and no {MANIFEST}: take an empty or a new folder")
     _refuse_mixing(experiment, known, out)
     variants = {v.name: {"digest": v.digest, **to_mapping(v)} for v in experiment.variants}
+    joined = {*experiment.seeds} - {*known.get("seeds", [])} or {*variants} - {*known.get("variants", {})}
     content = {
         "preset": experiment.preset,
         "description": experiment.description,
@@ -204,7 +205,7 @@ def prepare(experiment: Experiment, out: Path) -> list[Job]:
         "episodes": experiment.episodes,
         "seeds": sorted({*known.get("seeds", []), *experiment.seeds}),
         "beside_paper": experiment.beside_paper,
-        "command": known.get("command", _command()),
+        "commands": [*known.get("commands", []), *([_command()] if joined else [])],
         "provenance": known.get("provenance") or provenance(),
         "variants": {**known.get("variants", {}), **variants},
     }

@@ -55,6 +55,14 @@ def test_configurations_are_not_mixed(tmp_path: Path) -> None:
         prepare(tiny.experiment("async_baseline", episodes=4), tmp_path)
 
 
+def test_the_manifest_has_every_command_that_added_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments, seeds in (("--seeds 0", "0"), ("--seeds 0", "0"), ("--seeds 0:2", "0:2"), ("--jobs 2", "0:2")):
+        monkeypatch.setattr("sys.argv", ["cli.py", "experiment", "run", *arguments.split(), "--out", str(tmp_path)])
+        prepare(tiny.experiment("async_baseline", seeds=seeds), tmp_path)
+    commands = yaml.safe_load((tmp_path / "manifest.yaml").read_text())["commands"]
+    assert commands == [f"franka-reacher experiment run --seeds {seeds} --out DIR" for seeds in ("0", "0:2")]
+
+
 def test_a_folder_with_foreign_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_text("")
     with pytest.raises(ValueError, match=r"holds other files and no manifest\.yaml"):
