@@ -50,7 +50,7 @@ def _in_words(d: Difference) -> str:
         return (
             f"**{d.a}** ends significantly higher than **{d.b}** ({size}; p = {d.p_holm:.3f} after Holm's correction)."
         )
-    separate = d.superior == 1.0
+    separate = d.superior == 1.0 and d.smallest_p < 1.0
     if separate and d.smallest_p * 1.0001 >= d.p:
         return (
             f"Every run of **{d.a}** ends higher than every run of **{d.b}** ({size}), as clear as so few runs can be; "
@@ -75,6 +75,8 @@ def _about_power(results: Results, differences: list[Difference]) -> list[str]:
     if weakest * max(1, len(differences)) < 0.05:
         return []
     runs = min(len(results.runs(name)) for name in results.variants)
+    if runs == 1:
+        return ["One run tells nothing of chance: give more seeds."]
     return [
         f"With {runs} runs a variant, an exact test cannot give less than p = {weakest:.3f} for one pair: what is not "
         "called significant here may still be so with more seeds."

@@ -69,6 +69,15 @@ def test_learning_sooner_is_told_from_ending_higher(folder: Path) -> None:
     assert "**async_baseline** learns significantly sooner than **sync_baseline**" in said
 
 
+def test_one_run_is_said_to_tell_nothing_of_chance(folder: Path) -> None:
+    loaded = results.load(folder)
+    loaded = dataclasses.replace(loaded, table=loaded.table[loaded.table.seed == 0])
+    differences = comparisons(loaded, loaded.final)
+    said = "\n".join(conclusions(loaded, differences, comparisons(loaded, loaded.whole)))
+    assert "One run tells nothing of chance" in said and "do not differ significantly" in said
+    assert "Every run" not in said
+
+
 def test_a_sweep_is_drawn_over_its_x(folder: Path) -> None:
     loaded = results.load(folder)
     for i, row in enumerate(loaded.manifest["variants"].values()):
