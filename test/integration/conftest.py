@@ -25,6 +25,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         return (yield)
     except Exception as error:
         server = getattr(item, "funcargs", {}).get("server")
-        if isinstance(server, Server) and server.overloads():
-            raise RobotTooSlow(f"{server.overloads()[-1]}; the failure was: {error}") from error
+        overloads = server.overloads() if isinstance(server, Server) else []
+        if overloads:
+            raise RobotTooSlow(f"{overloads[-1]}; the failure was: {error}") from error
         raise
