@@ -6,7 +6,7 @@ With ROS 2 the package is built by colcon from CMakeLists.txt, which installs ev
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "franka_reacher_rl/__init__.py").read_text())
@@ -21,14 +21,7 @@ setup(
     description="Real-time reinforcement learning on a velocity-controlled arm, synchronous or asynchronous.",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[
-        "franka_reacher_rl",
-        "franka_reacher_rl.cameras",
-        "franka_reacher_rl.core",
-        "franka_reacher_rl.drivers",
-        "franka_reacher_rl.experiments",
-        "franka_reacher_rl.sim",
-    ],
+    packages=["franka_reacher_rl", *(f"franka_reacher_rl.{name}" for name in find_packages("franka_reacher_rl"))],
     package_data={"": ["*.xml", "*.urdf", "*.yaml", "*.stl", "*.obj", "**/*.xml", "**/*.urdf", "**/*.yaml"]},
     data_files=[
         (f"share/franka_reacher_rl/{folder}", [str(path) for path in sorted(folder.glob("*")) if path.is_file()])
@@ -53,5 +46,5 @@ setup(
         "ray": ["ray"],
         "dev": ["hypothesis", "mypy", "pytest<9", "pytest-timeout", "ruff", "types-PyYAML", "types-psutil"],
     },
-    entry_points={"console_scripts": ["franka-reacher = franka_reacher_rl.experiments.cli:main"]},
+    entry_points={"console_scripts": ["franka-reacher = franka_reacher_rl.cli:main"]},
 )

@@ -1,4 +1,4 @@
-"""Async: the actor keeps the action cycle, the learner updates as fast as its budget allows."""
+"""The async graph: the actor acts on each observation as it comes, and the learner updates as fast as it may."""
 
 from launch import LaunchDescription
 
@@ -6,11 +6,5 @@ from franka_reacher_rl.ros.launching import graph
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The async graph."""
-    return graph(
-        "async",
-        {
-            "actor": {"tick": "environment/cycle"},
-            "learner": {"update_request": "learner/update_done"},
-        },
-    )
+    """Return the async graph."""
+    return graph("async")

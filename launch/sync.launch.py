@@ -1,4 +1,4 @@
-"""Sync: the actor waits for the learner, the learner for the step. One update between two actions, in lockstep."""
+"""The sync graph: the actor waits for the learner's update on each step, so one update separates two actions."""
 
 from launch import LaunchDescription
 
@@ -6,11 +6,5 @@ from franka_reacher_rl.ros.launching import graph
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The sync graph."""
-    return graph(
-        "sync",
-        {
-            "actor": {"tick": "learner/update_done"},
-            "learner": {"update_request": "environment/cycle"},
-        },
-    )
+    """Return the sync graph."""
+    return graph("sync")

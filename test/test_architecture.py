@@ -1,24 +1,42 @@
-"""Imports go one way: nodes -> ros -> core, and nodes -> sim, drivers, cameras -> core. Nothing below knows ROS."""
+"""The package's structure: layers import downwards only, without cycles, and no room outgrows its purpose."""
+
+from __future__ import annotations
 
 import ast
-import re
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "franka_reacher_rl"
-MAY_IMPORT = {
-    "core": {"core"},
-    "sim": {"core", "sim"},
-    "cameras": {"core", "sim", "cameras"},
-    "drivers": {"core", "drivers"},
-    "experiments": {"core", "sim", "experiments"},
-    "ros": {"core", "ros", "msg", "srv"},
-    "nodes": {"core", "sim", "cameras", "drivers", "ros", "nodes", "msg", "srv"},
+NAME = PACKAGE.name
+
+# Each room, and the rooms it may import besides itself.
+LAYERS: dict[str, set[str]] = {
+    "core.base": set(),
+    "core.arm": {"core.base"},
+    "core.replay": {"core.base"},
+    "core.learning": {"core.base", "core.replay"},
+    "core.policy": {"core.base", "core.learning"},
+    "core.task": {"core.base", "core.arm"},
+    "core.loop": {"core.base", "core.arm", "core.replay", "core.learning", "core.policy", "core.task"},
+    "sim": {"core"},
+    "cameras": {"core", "sim"},
+    "drivers": {"core"},
+    "virtual": {"core", "sim"},
+    "experiments": {"core", "virtual"},
+    "analysis": {"core", "experiments"},
+    "bench": {"core", "sim", "virtual", "experiments"},
+    "ros": {"core", "msg", "srv"},
+    "nodes": {"core", "sim", "cameras", "drivers", "ros", "msg", "srv"},
+    "cli": {"core", "sim", "virtual", "experiments", "analysis", "bench"},
 }
-WITHOUT_ROS = ("core", "sim", "cameras", "experiments")
+WITHOUT_ROS = ("core", "sim", "cameras", "virtual", "experiments", "analysis", "bench")
 ROS = {"rclpy", "launch", "launch_ros", "cv_bridge", "ament_index_python", "std_msgs", "sensor_msgs", "geometry_msgs"}
-FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE)
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py")
+MODULES = {".".join([NAME, *p.relative_to(PACKAGE).with_suffix("").parts]): p for p in FILES}
+MOST_MODULES, MOST_LINES, MOST_SHARE = 14, 350, 0.16
 
 
 def _imports(path: Path) -> set[str]:
@@ -32,22 +50,46 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_one_way(path):
-    room = path.relative_to(PACKAGE).parts[0]
-    for name in _imports(path):
+def _room(module: str) -> str:
+    parts = module.split(".")[1:]
+    return ".".join(parts[:2]) if parts[0] == "core" else parts[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_follow_the_layers(module: str) -> None:
+    room = _room(module)
+    allowed = LAYERS[room] | {room}
+    for name in _imports(MODULES[module]):
         top, _, rest = name.partition(".")
-        if top == "franka_reacher_rl" and rest:
-            assert rest.split(".")[0] in MAY_IMPORT[room] | {"__version__"}, f"{room} imports {name}"
-        assert room not in WITHOUT_ROS or top not in ROS, f"{room} imports {name}"
+        if top == NAME and rest and rest != "__version__":
+            target = _room(name)
+            assert target in allowed or target.split(".")[0] in allowed, f"{room} imports {name}"
+        assert room.split(".")[0] not in WITHOUT_ROS or top not in ROS, f"{room} imports {name}"
 
 
-def test_every_room_is_checked():
-    rooms = {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
-    assert rooms == set(MAY_IMPORT)
+def test_modules_import_without_cycles() -> None:
+    graph = {}
+    for module, path in MODULES.items():
+        names = _imports(path)
+        graph[module] = {
+            m for m in MODULES if m != module and (m in names or any(n.startswith(m + ".") for n in names))
+        }
+    assert list(TopologicalSorter(graph).static_order())
 
 
-def test_the_map_of_core_names_every_module():
-    tree = ast.parse((PACKAGE / "core" / "__init__.py").read_text())
-    named = re.findall(r"`(\w+)`", ast.get_docstring(tree) or "")
-    assert sorted(named) == sorted(p.stem for p in (PACKAGE / "core").glob("*.py") if p.stem != "__init__")
+def test_every_room_has_a_layer() -> None:
+    assert {_room(module) for module in MODULES} == set(LAYERS)
+
+
+def test_no_room_is_crowded() -> None:
+    modules = Counter(path.parent for path in FILES)
+    assert not {str(folder): n for folder, n in modules.items() if n > MOST_MODULES}
+
+
+def test_no_room_holds_too_large_a_share_of_the_code() -> None:
+    lines = {path: len(path.read_text().splitlines()) for path in FILES}
+    assert not {str(path): n for path, n in lines.items() if n > MOST_LINES}
+    share = Counter[str]()
+    for module, path in MODULES.items():
+        share[_room(module)] += lines[path]
+    assert not {room: n for room, n in share.items() if n > MOST_SHARE * sum(lines.values())}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import cv2
 
-from franka_reacher_rl.core.types import Frame
+from franka_reacher_rl.core.base.datatypes import Frame
 
 
 @dataclass(frozen=True)

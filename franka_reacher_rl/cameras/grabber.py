@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from franka_reacher_rl.cameras.base import CameraLost, Captured, FrameSource
-from franka_reacher_rl.core.types import Frame
+from franka_reacher_rl.core.base.datatypes import Frame
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # s between attempts to open a lost camera
 _FROZEN_AFTER = 10  # a webcam's noise never gives so many equal frames

@@ -8,8 +8,8 @@ import threading
 import numpy as np
 
 from franka_reacher_rl.cameras.base import Captured
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.sim.camera import WristCamera
 from franka_reacher_rl.sim.scene import WRIST_FOVY
 

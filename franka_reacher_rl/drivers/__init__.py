@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers.base import Driver
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.base.datatypes import Vector
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.drivers.base import JointSample
 
 RECOVERY_WINDOW = 60.0  # s, in which `driver.max_recoveries` automatic recoveries are allowed

@@ -18,8 +18,8 @@ from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.drivers.base import JointSample
 
 _NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

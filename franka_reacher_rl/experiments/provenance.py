@@ -9,20 +9,18 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from franka_reacher_rl.core.versions import commit, versions
+from franka_reacher_rl.core.base.provenance import commit, versions
 
-_FOLDERS = ("core", "sim", "experiments")
-_NOT_RUN = ("bench_", "plain_learner", "plots", "report", "conclusions", "cli", "runner", "paper", "curve")
+_FOLDERS = ("core", "sim", "virtual")  # the code that produces a result; experiments/ only calls it
 
 
 @functools.cache
 def code_digest() -> str:
-    """A short name of the code that makes results: core, sim and virtual time, without plots and command line."""
+    """Return a digest of the code that produces results: `core`, `sim` and `virtual`."""
     root, known = Path(__file__).resolve().parents[1], hashlib.sha256()
     files = [path for folder in _FOLDERS for path in sorted((root / folder).rglob("*.py"))]
     for path in files:
-        if path.parent.name != "experiments" or not path.name.startswith(_NOT_RUN):
-            known.update(str(path.relative_to(root)).encode() + path.read_bytes())
+        known.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return known.hexdigest()[:16]
 
 

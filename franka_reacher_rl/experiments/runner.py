@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 import yaml
 
-from franka_reacher_rl.core.fields import to_mapping
-from franka_reacher_rl.experiments import run_one
+from franka_reacher_rl.core.base.fields import to_mapping
+from franka_reacher_rl.experiments import virtual_run as run_one
 from franka_reacher_rl.experiments.progress import Progress
 from franka_reacher_rl.experiments.provenance import code_digest, provenance
 from franka_reacher_rl.experiments.spec import Experiment, Run

@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from franka_reacher_rl.core.config import Setting
-from franka_reacher_rl.core.fields import Checked, from_mapping, param, to_mapping
-from franka_reacher_rl.core.paths import find_yaml
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.experiments.latency import Latency, load_latency
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_mapping
+from franka_reacher_rl.core.base.paths import find_yaml
+from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.virtual.latency import Latency, load_latency
 
 _VARIANT_KEYS = ("setting", "wiring", "robot", "latency", "latency_set", "command_timeout", "set", "group", "x")
 _PRESET_KEYS = ("description", "question", "x_label", "beside_paper", "seeds", "episodes", "common", "variants")

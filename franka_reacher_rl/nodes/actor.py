@@ -10,13 +10,13 @@ import torch
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
-from franka_reacher_rl.core.config import ImageSettings, NetworkSettings
-from franka_reacher_rl.core.frames import FrameStack
-from franka_reacher_rl.core.networks import network_digest
-from franka_reacher_rl.core.policy import Policy
-from franka_reacher_rl.core.policy_store import PolicyAnnouncement, PolicyReader
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Observation, StepId, Transition
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
+from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
+from franka_reacher_rl.core.learning.networks import network_digest
+from franka_reacher_rl.core.policy.policy import Policy
+from franka_reacher_rl.core.policy.policy_store import PolicyAnnouncement, PolicyReader
+from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.msg import Action, Tick
 from franka_reacher_rl.msg import Observation as ObservationMsg
 from franka_reacher_rl.msg import Policy as PolicyMsg

@@ -16,8 +16,8 @@ from franka_reacher_rl.cameras.base import Captured, FrameSource
 from franka_reacher_rl.cameras.grabber import Grabber
 from franka_reacher_rl.cameras.simulated import SimulatedCamera, StateFeed
 from franka_reacher_rl.cameras.video import DeviceCamera, VideoCamera
-from franka_reacher_rl.core.config import ImageSettings
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import camera_info_msg, image_msg, time_from_msg, time_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node

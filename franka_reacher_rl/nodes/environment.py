@@ -16,15 +16,15 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
 
-from franka_reacher_rl.core.config import EpisodeSettings
-from franka_reacher_rl.core.episode import Cycle, EpisodeClock
-from franka_reacher_rl.core.record import EpisodeRecord
-from franka_reacher_rl.core.reset import MoveTo as MoveStep
-from franka_reacher_rl.core.reset import PlaceTarget as PlaceStep
-from franka_reacher_rl.core.reset import reset_steps
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.statistics import median, quantile
-from franka_reacher_rl.core.types import EndReason, Observation, StepId
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import EndReason, Observation, StepId
+from franka_reacher_rl.core.base.quantiles import median, quantile
+from franka_reacher_rl.core.base.settings import EpisodeSettings
+from franka_reacher_rl.core.task.cycle import Cycle, EpisodeClock
+from franka_reacher_rl.core.task.reset import MoveTo as MoveStep
+from franka_reacher_rl.core.task.reset import PlaceTarget as PlaceStep
+from franka_reacher_rl.core.task.reset import reset_steps
+from franka_reacher_rl.core.task.summary import EpisodeRecord
 from franka_reacher_rl.msg import Action, EpisodeStatus, Reward, RobotState, RobotStatus, Tick
 from franka_reacher_rl.msg import Observation as ObservationMsg
 from franka_reacher_rl.ros import qos

@@ -8,18 +8,18 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from franka_reacher_rl.core.budget import Answer, RequestGate, UpdateBudget
-from franka_reacher_rl.core.checkpoint import Checkpointer
-from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
-from franka_reacher_rl.core.machine import keep_freed_memory, prepare_learner
-from franka_reacher_rl.core.networks import network_digest
-from franka_reacher_rl.core.policy_store import PolicyWriter
-from franka_reacher_rl.core.prefetch import Source
-from franka_reacher_rl.core.replay import Replay
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.sac import SAC
-from franka_reacher_rl.core.timing import TimeBook
-from franka_reacher_rl.core.types import StepId
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import StepId
+from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
+from franka_reacher_rl.core.learning.machine import keep_freed_memory, prepare_learner
+from franka_reacher_rl.core.learning.networks import network_digest
+from franka_reacher_rl.core.learning.sac import SAC
+from franka_reacher_rl.core.learning.stopwatch import TimeBook
+from franka_reacher_rl.core.loop.gate import Answer, RequestGate, UpdateBudget
+from franka_reacher_rl.core.policy.policy_store import PolicyWriter
+from franka_reacher_rl.core.replay.checkpoint import Checkpointer
+from franka_reacher_rl.core.replay.replay import Replay
+from franka_reacher_rl.core.replay.sources import Source
 from franka_reacher_rl.msg import LearnerStatus, Policy, Tick, Transition
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import bytes_msg, transition_from_msg

@@ -8,8 +8,8 @@ from typing import Any
 
 from tensorboard.summary import Writer  # type: ignore[import-untyped]
 
-from franka_reacher_rl.core.config import Setting
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.msg import EpisodeStatus, LearnerStatus
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.node import Node, run_node

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 from sensor_msgs.msg import Image
 
-from franka_reacher_rl.core.config import EpisodeSettings, RewardSettings
-from franka_reacher_rl.core.reward import reward_of, target_mask
+from franka_reacher_rl.core.base.settings import EpisodeSettings, RewardSettings
+from franka_reacher_rl.core.task.reward import reward_of, target_mask
 from franka_reacher_rl.msg import Reward as RewardMsg
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import frame_from_msg, image_msg

@@ -13,9 +13,9 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from franka_reacher_rl.core.bridge import ARMED, Bridge, Measured, Mode, Output, Status
-from franka_reacher_rl.core.moves import Move
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.bridge import ARMED, Bridge, Measured, Mode, Output, Status
+from franka_reacher_rl.core.arm.moves import Move
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers import make_driver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos

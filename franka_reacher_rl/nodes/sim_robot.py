@@ -11,7 +11,7 @@ from std_msgs.msg import Float64MultiArray, String
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker
 
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import floats_msg
 from franka_reacher_rl.ros.node import Node, run_node

@@ -17,9 +17,10 @@ from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
-from franka_reacher_rl.core.config import Setting
-from franka_reacher_rl.core.paths import PACKAGE, config_dir, find_yaml
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
+from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.loop.wiring import SHARED, wires
 from franka_reacher_rl.ros.node import END_WITH_PARENT, REALTIME_PRIORITY
 from franka_reacher_rl.ros.run_folder import Resumed
 
@@ -59,29 +60,6 @@ ARGUMENTS = [
     DeclareLaunchArgument("rqt", default_value="false", description="open rqt", choices=["true", "false"]),
 ]
 
-# Each node's inputs and where they come from; outputs are named after their node.
-WIRES = {
-    "camera": {"joint_states": "sim_robot/joint_states", "target": "sim_robot/target"},
-    "reward": {"image": "camera/image_raw"},
-    "environment": {
-        "image": "camera/image_raw",
-        "reward": "reward/value",
-        "robot_state": "robot_bridge/robot_state",
-        "robot_status": "robot_bridge/status",
-        "action": "actor/action",
-        "actor_ready": "actor/ready",
-        "move_to": "robot_bridge/move_to",
-        "stop": "robot_bridge/stop",
-        "arm": "robot_bridge/arm",
-        "place_target": "sim_robot/place_target",
-    },
-    "actor": {"observation": "environment/observation", "policy": "learner/policy"},
-    "learner": {"transition": "actor/transition"},
-    "robot_bridge": {"velocity_command": "actor/velocity_command"},
-    "sim_robot": {},
-    "recorder": {"episode": "environment/episode", "learner_status": "learner/status"},
-}
-
 # SCHED_FIFO priorities of the control path: each short, none ever waits for the learner.
 REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
 
@@ -92,23 +70,16 @@ _ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM, 255)
 _SLOW_TO_STOP = "40"  # s, for a learner that finishes an update and writes what is unwritten
 
 
-def graph(wiring: str, ticks: dict[str, dict[str, str]]) -> LaunchDescription:
-    """The launch description of one wiring.
-
-    Args:
-        wiring: `sync` or `async`: prefix of its setting files.
-        ticks: The remappings in which the wirings differ, by node.
-    """
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_nodes, args=[wiring, ticks])])
+def graph(wiring: str) -> LaunchDescription:
+    """Return the launch description of a wiring, `sync` or `async`."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_nodes, args=[wiring])])
 
 
-def _nodes(context: LaunchContext, wiring: str, ticks: dict[str, dict[str, str]]) -> list[LaunchDescriptionEntity]:
+def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
     values = {argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS}
     plan = _Plan(wiring, values)
-    wires = {name: WIRES[name] | ticks.get(name, {}) for name in plan.nodes}
-    if plan.evaluate:
-        wires["actor"]["tick"] = "environment/cycle"
-    nodes = [_node(name, plan.parameters(name), wires[name], plan.priority(name)) for name in plan.nodes]
+    inputs = wires(wiring, evaluate=plan.evaluate)
+    nodes = [_node(name, plan.parameters(name), inputs[name], plan.priority(name)) for name in plan.nodes]
     return [
         LogInfo(msg=plan.summary()),
         *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_end(name))) for name, node in nodes),
@@ -149,7 +120,7 @@ class _Plan:
         """The nodes of this run."""
         left_out = set() if self.robot.simulated else {"sim_robot"}
         left_out |= {"learner"} if self.evaluate else set()
-        return [name for name in WIRES if name not in left_out]
+        return [name for name in SHARED if name not in left_out]
 
     def parameters(self, node: str) -> list[Any]:
         """The node's parameters: the setting file, and what the launch arguments say."""
@@ -244,13 +215,13 @@ def _number(name: str, text: str, kind: Callable[[str], Any]) -> Any:
     return value
 
 
-def _node(name: str, parameters: list[Any], wires: dict[str, str], priority: int) -> tuple[str, Node]:
+def _node(name: str, parameters: list[Any], inputs: dict[str, str], priority: int) -> tuple[str, Node]:
     node = Node(
         package=PACKAGE,
         executable=name,
         name=name,
         parameters=parameters,
-        remappings=list(wires.items()),
+        remappings=list(inputs.items()),
         output="screen",
         additional_env={END_WITH_PARENT: "1", REALTIME_PRIORITY: str(priority)},
         output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",

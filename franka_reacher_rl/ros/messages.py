@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from franka_reacher_rl import msg as msgs
-from franka_reacher_rl.core.types import Frame, Observation, RobotState, StepId, Transition
+from franka_reacher_rl.core.base.datatypes import Frame, Observation, RobotState, StepId, Transition
 
 _bridge = CvBridge()
 

@@ -13,7 +13,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from franka_reacher_rl.core.fields import allowed, from_mapping
+from franka_reacher_rl.core.base.fields import allowed, from_mapping
 
 T = TypeVar("T")
 

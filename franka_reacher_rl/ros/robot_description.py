@@ -7,9 +7,9 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TransformStamped
 from tf2_msgs.msg import TFMessage
 
-from franka_reacher_rl.core.kinematics import find_model
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.arm.kinematics import find_model
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.ros.messages import pose_msg
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from franka_reacher_rl.core.config import Setting
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.versions import commit, versions
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.provenance import commit, versions
+from franka_reacher_rl.core.base.settings import Setting
 
 
 def manifest(setting: Setting, robot: Robot, run: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Frame, Vector
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Frame, Vector
 from franka_reacher_rl.sim import gl, scene
 from franka_reacher_rl.sim.world import World
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from franka_reacher_rl.core.config import RewardSettings
-from franka_reacher_rl.core.reward import target_mask
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Frame
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Frame
+from franka_reacher_rl.core.base.settings import RewardSettings
+from franka_reacher_rl.core.task.reward import target_mask
 from franka_reacher_rl.sim.camera import WristCamera
 from franka_reacher_rl.sim.world import World
 

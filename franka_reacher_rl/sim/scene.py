@@ -8,10 +8,10 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.kinematics import find_model
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.kinematics import find_model
+from franka_reacher_rl.core.arm.robot import Robot
 
-MODELS = Path(__file__).resolve().parent / "models"
+SCENE = Path(__file__).resolve().parent / "scene.xml"
 ARM = "arm/"  # prefix of the arm's names in the scene
 WRIST_CAMERA = "wrist_camera"
 OPTICAL_FRAME = "wrist_camera_optical_frame"
@@ -48,7 +48,7 @@ def build(robot: Robot) -> mujoco.MjModel:
         joint.armature = joint.armature or ROTOR_INERTIA
     for geom in arm.geoms:
         geom.group, geom.contype, geom.conaffinity = ARM_GROUP, 0, 0
-    scene = mujoco.MjSpec.from_file(str(MODELS / "scene.xml"))
+    scene = mujoco.MjSpec.from_file(str(SCENE))
     _paint(scene)
     scene.attach(arm, prefix=ARM, frame=scene.worldbody.add_frame())
     for name, speed in zip(robot.joints, robot.limits.velocity, strict=True):

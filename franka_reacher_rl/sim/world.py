@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.sim import scene
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-import tiny
+import tiny_experiments as tiny
 
+from franka_reacher_rl.analysis.conclusions import comparisons, conclusions
+from franka_reacher_rl.analysis.plots import draw_all
+from franka_reacher_rl.analysis.report import write_report
 from franka_reacher_rl.experiments import results
-from franka_reacher_rl.experiments.conclusions import comparisons, conclusions
-from franka_reacher_rl.experiments.plots import draw_all
-from franka_reacher_rl.experiments.report import write_report
-from franka_reacher_rl.experiments.run_one import EPISODES
 from franka_reacher_rl.experiments.runner import InThisProcess, run_experiment
+from franka_reacher_rl.experiments.virtual_run import EPISODES
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
+import tiny_experiments as tiny
 import yaml
 
-from franka_reacher_rl.experiments import run_one
-from franka_reacher_rl.experiments.realtime import launch_command, take_over
+from franka_reacher_rl.experiments import virtual_run as run_one
+from franka_reacher_rl.experiments.realtime_executor import launch_command, take_over
 from franka_reacher_rl.experiments.runner import (
     InThisProcess,
     Job,
@@ -106,7 +106,7 @@ def test_a_killed_runner_can_be_started_again(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     (job,) = prepare_in(made, killed)
     script = "import sys; from franka_reacher_rl.experiments.runner import *; from pathlib import Path\n"
-    script += "from franka_reacher_rl.experiments.run_one import Run\n"
+    script += "from franka_reacher_rl.experiments.virtual_run import Run\n"
     script += "folder = Path(sys.argv[1]); executor = LocalProcesses(1, 0.0)\n"
     script += "executor.start(Job(Run.read(folder / 'run.json'), folder)); time.sleep(60)"
     runner = subprocess.Popen([sys.executable, "-c", script, str(job.folder)], env=dict(os.environ))
@@ -133,8 +133,8 @@ def test_equal_runs_of_another_experiment_are_taken_over(tmp_path: Path) -> None
 
 
 def test_real_time_launches_the_graph_with_the_runs_own_files(tmp_path: Path) -> None:
-    from franka_reacher_rl.core.config import Setting
-    from franka_reacher_rl.core.robot import Robot
+    from franka_reacher_rl.core.arm.robot import Robot
+    from franka_reacher_rl.core.base.settings import Setting
 
     run = tiny.experiment("sync_baseline").runs[0]
     command = launch_command(run, tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from franka_reacher_rl.core.paths import config_dir
+from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.experiments.spec import Run, make_experiment, parse_seeds
 
 

@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
+import tiny_experiments as tiny
 
-from franka_reacher_rl.core.config import Setting
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.experiments import run_one
-from franka_reacher_rl.experiments.latency import load_latency
-from franka_reacher_rl.experiments.simulated_plant import SimulatedPlant
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.experiments import virtual_run as run_one
 from franka_reacher_rl.experiments.spec import Run
 from franka_reacher_rl.experiments.table import EpisodeRow
+from franka_reacher_rl.virtual.latency import load_latency
+from franka_reacher_rl.virtual.plant import SimulatedPlant
 
 
 class Killed(Exception):

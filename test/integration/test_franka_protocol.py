@@ -22,8 +22,8 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from franka_reacher_rl.core.paths import config_dir
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.drivers.franka import FrankaDriver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos

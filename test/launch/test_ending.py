@@ -9,8 +9,8 @@ import pytest
 import yaml
 from processes import policy_blocks, until
 
-from franka_reacher_rl.core.fields import to_mapping
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.fields import to_mapping
 
 
 def _well_ended(launch, blocks):

@@ -5,11 +5,11 @@ import pytest
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Header
 
-from franka_reacher_rl.core.config import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
-from franka_reacher_rl.core.networks import network_digest
-from franka_reacher_rl.core.policy_store import PolicyWriter
-from franka_reacher_rl.core.sac import SAC
-from franka_reacher_rl.core.types import Observation, StepId
+from franka_reacher_rl.core.base.datatypes import Observation, StepId
+from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
+from franka_reacher_rl.core.learning.networks import network_digest
+from franka_reacher_rl.core.learning.sac import SAC
+from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.msg import Action, Policy, Tick, Transition
 from franka_reacher_rl.msg import Observation as ObservationMsg
 from franka_reacher_rl.nodes.actor import Actor

@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
 
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.msg import Action, EpisodeStatus, Observation, Reward, RobotState, RobotStatus, Tick
 from franka_reacher_rl.nodes.environment import Environment
 from franka_reacher_rl.ros import qos

@@ -9,7 +9,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
 from tf2_msgs.msg import TFMessage
 
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.nodes.sim_robot import SimRobot
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.srv import PlaceTarget

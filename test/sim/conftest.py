@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.sim.world import World
 
 

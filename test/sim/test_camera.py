@@ -12,11 +12,11 @@ import mujoco
 import numpy as np
 import pytest
 
-from franka_reacher_rl.core.config import RewardSettings
-from franka_reacher_rl.core.kinematics import Kinematics
-from franka_reacher_rl.core.reward import target_mask
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Frame, Vector
+from franka_reacher_rl.core.arm.kinematics import Kinematics
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Frame, Vector
+from franka_reacher_rl.core.base.settings import RewardSettings
+from franka_reacher_rl.core.task.reward import target_mask
 from franka_reacher_rl.sim import gl, scene
 from franka_reacher_rl.sim.camera import WristCamera
 from franka_reacher_rl.sim.world import World
@@ -236,7 +236,7 @@ def test_a_backend_that_does_not_start_names_its_package(monkeypatch: pytest.Mon
 def test_the_process_ends_quietly(robot: Robot) -> None:
     """Cameras left open, in whatever order Python tears down: exit code 0 and no traceback."""
     code = (
-        "from franka_reacher_rl.core.robot import Robot\n"
+        "from franka_reacher_rl.core.arm.robot import Robot\n"
         "from franka_reacher_rl.sim.camera import WristCamera\n"
         f"robot = Robot.load({robot.name!r})\n"
         "cameras = [WristCamera(robot, 64, 36) for _ in range(2)]\n"

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from franka_reacher_rl.core.robot import Robot
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.sim import preview
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from franka_reacher_rl.core.robot import Robot
-from franka_reacher_rl.core.types import Vector
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.sim.world import World
 
 

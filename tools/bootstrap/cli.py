@@ -107,7 +107,7 @@ def module(command: str) -> Callable[[Machine, list[str]], int]:
 
     def run(machine: Machine, rest: list[str]) -> int:
         machine.prepare()
-        machine.execute(["python", "-m", f"{PACKAGE}.experiments.cli", command, *rest])
+        machine.execute(["python", "-m", f"{PACKAGE}.cli", command, *rest])
 
     return run
 

@@ -1,0 +1,1 @@
+"""Robot files, kinematics, velocity commands, safety filter and bridge."""

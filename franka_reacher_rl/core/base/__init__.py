@@ -1,0 +1,1 @@
+"""Data types, settings, files: what everything else builds on."""

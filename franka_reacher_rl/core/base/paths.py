@@ -1,0 +1,47 @@
+"""Where the package's own files lie, in a checkout, a colcon workspace or a pip installation."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PACKAGE = "franka_reacher_rl"
+
+
+def config_dir() -> Path:
+    """The folder `config/`.
+
+    Raises:
+        FileNotFoundError: It is nowhere; the message names the places searched.
+    """
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    places = [Path(__file__).resolve().parents[3] / "config"]
+    places += [Path(prefix) / "share" / PACKAGE / "config" for prefix in [*prefixes, sys.prefix]]
+    for place in places:
+        if (place / "robots").is_dir():
+            return place
+    raise FileNotFoundError(f"no config/ folder of {PACKAGE} in: {', '.join(map(str, places))}; install it again")
+
+
+def find_yaml(kind: str, name: str) -> Path:
+    """The file a name stands for: a path to a YAML file, or one of `config/<kind>/`.
+
+    Args:
+        kind: Folder below `config/`, for example `robots`.
+        name: `panda_sim`, or a path ending in .yaml.
+
+    Raises:
+        ValueError: There is no such file; the message names those there are.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+        raise ValueError(f"{path}: no such file")
+    folder = config_dir() / kind
+    path = folder / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    raise ValueError(f"no {kind[:-1]} {name!r}: there are {', '.join(known)}, or give the path of a .yaml file")

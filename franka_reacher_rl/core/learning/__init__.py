@@ -1,0 +1,1 @@
+"""Networks, losses and the soft actor-critic update."""

@@ -1,0 +1,1 @@
+"""The rules of the graph: environment, actor and learner as pure state machines with time handed in."""

@@ -1,0 +1,63 @@
+"""The wiring of the graph: which output feeds each input.
+
+The sync and the async graph share all connections but two: who sends ticks to the actor, and who sends update requests
+to the learner. The launch files turn this table into remappings, and virtual time routes messages by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Wires = Mapping[str, Mapping[str, str]]  # node -> input -> output, as `node/output`
+
+SHARED: Wires = {
+    "camera": {"joint_states": "sim_robot/joint_states", "target": "sim_robot/target"},
+    "reward": {"image": "camera/image_raw"},
+    "environment": {
+        "image": "camera/image_raw",
+        "reward": "reward/value",
+        "robot_state": "robot_bridge/robot_state",
+        "robot_status": "robot_bridge/status",
+        "action": "actor/action",
+        "actor_ready": "actor/ready",
+        "move_to": "robot_bridge/move_to",
+        "stop": "robot_bridge/stop",
+        "arm": "robot_bridge/arm",
+        "place_target": "sim_robot/place_target",
+    },
+    "actor": {"observation": "environment/observation", "policy": "learner/policy"},
+    "learner": {"transition": "actor/transition"},
+    "robot_bridge": {"velocity_command": "actor/velocity_command"},
+    "sim_robot": {},
+    "recorder": {"episode": "environment/episode", "learner_status": "learner/status"},
+}
+
+WIRINGS: Mapping[str, Wires] = {
+    "sync": {
+        "actor": {"tick": "learner/update_done"},
+        "learner": {"update_request": "environment/cycle"},
+    },
+    "async": {
+        "actor": {"tick": "environment/cycle"},
+        "learner": {"update_request": "learner/update_done"},
+    },
+}
+
+# Without a learner, the actor acts on each observation as it comes.
+EVALUATION: Wires = {"actor": {"tick": "environment/cycle"}}
+
+
+def wires(wiring: str, *, evaluate: bool = False) -> dict[str, dict[str, str]]:
+    """Return every node's inputs and the outputs that feed them.
+
+    Args:
+        wiring: `sync` or `async`.
+        evaluate: Whether a saved policy runs without a learner.
+
+    Raises:
+        ValueError: There is no such wiring.
+    """
+    if wiring not in WIRINGS:
+        raise ValueError(f"unknown wiring {wiring!r}: choose {' or '.join(WIRINGS)}")
+    chosen = EVALUATION if evaluate else WIRINGS[wiring]
+    return {node: {**inputs, **chosen.get(node, {})} for node, inputs in SHARED.items()}

@@ -1,0 +1,1 @@
+"""Policy inference and the transport of its weights."""

@@ -1,0 +1,103 @@
+"""The policy as the actor process runs it: weights in, an action out, never a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
+from franka_reacher_rl.core.learning.augment import centre_crop
+from franka_reacher_rl.core.learning.networks import make_policy
+
+Weights = Mapping[str, npt.NDArray[np.generic]]
+
+
+class Policy:
+    """Acts on stacks of frames.
+
+    It computes on as many threads as PyTorch is set to; for one image one is fastest (`torch.set_num_threads(1)`).
+    Until `load` it is the untrained policy.
+    """
+
+    def __init__(self, image: ImageSettings, network: NetworkSettings, dof: int, seed: int) -> None:
+        self._image = image
+        self._dof = dof
+        self._network = make_policy(image, network, dof, seed).eval().requires_grad_(False)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def load(self, weights: bytes | Weights) -> None:
+        """Takes new weights, as safetensors bytes or as arrays.
+
+        Raises:
+            ValueError: They are not whole, not finite, or of another network; the old ones are kept.
+        """
+        if not isinstance(weights, Mapping):
+            try:
+                tensors = safetensors.torch.load(bytes(weights))
+            except safetensors.SafetensorError as error:
+                raise ValueError(f"policy weights are damaged: {error}") from None
+        else:
+            tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in weights.items()}
+        own = self._network.state_dict()
+        _check_weights(tensors, own)
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+
+    @torch.inference_mode()
+    def act(
+        self, stack: npt.NDArray[np.uint8], proprioception: npt.NDArray[np.float32], deterministic: bool = False
+    ) -> npt.NDArray[np.float32]:
+        """An action for one observation.
+
+        Args:
+            stack: (3 * frames, height, width), newest frame first.
+            proprioception: (3 * dof,).
+            deterministic: The mean instead of a sample.
+
+        Returns:
+            (dof,), in [-1, 1].
+
+        Raises:
+            ValueError: An argument has another shape.
+        """
+        shape = (self._image.channels, self._image.height, self._image.width)
+        if stack.shape != shape or proprioception.shape != (3 * self._dof,):
+            raise ValueError(
+                f"stack {stack.shape} and proprioception {proprioception.shape} are not {shape} and {(3 * self._dof,)}"
+            )
+        view = centre_crop(torch.from_numpy(stack)[None], self._image.crop_radius)
+        pixels = view.to(torch.float32, memory_format=torch.channels_last)  # (1, channels, rows, columns)
+        mean, log_std = self._network(pixels, torch.from_numpy(proprioception)[None].float())
+        if not deterministic:
+            mean = mean + log_std.exp() * torch.randn(mean.shape, generator=self._generator)
+        action: npt.NDArray[np.float32] = torch.tanh(mean)[0].numpy()
+        return action
+
+    @property
+    def random_state(self) -> npt.NDArray[np.uint8]:
+        """The state of its random generator, for a checkpoint."""
+        state: npt.NDArray[np.uint8] = self._generator.get_state().numpy()
+        return state
+
+    @random_state.setter
+    def random_state(self, state: npt.NDArray[np.uint8]) -> None:
+        self._generator.set_state(torch.from_numpy(np.array(state, np.uint8)))
+
+
+def _check_weights(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    if set(given) != set(own):
+        odd = sorted(set(given) ^ set(own))
+        raise ValueError(f"policy weights are of another network: {odd[0]!r} and {len(odd) - 1} more do not match")
+    for name, tensor in own.items():
+        if given[name].shape != tensor.shape:
+            raise ValueError(
+                f"weights are of another network: {name} is {tuple(given[name].shape)}, here {tuple(tensor.shape)}"
+            )
+        if not bool(torch.isfinite(given[name].sum())):
+            raise ValueError(f"policy weights are not finite: {name}")

@@ -1,0 +1,38 @@
+"""How an episode's start is reached, as the robot file says: a list of steps for whoever carries them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
+
+
+@dataclass(frozen=True)
+class MoveTo:
+    """Move the joints there and wait until they are."""
+
+    q: Vector  # (joints,), rad
+
+
+@dataclass(frozen=True)
+class PlaceTarget:
+    """Put the simulated target there."""
+
+    xy: Vector  # (2,), m in the base frame
+
+
+def reset_steps(robot: Robot, random: np.random.Generator) -> list[MoveTo | PlaceTarget]:
+    """The steps of one reset, in their order.
+
+    `teleport` moves to a start pose, then places the simulated target anew. `swing` lifts the arm, which drags and
+    swings the bag on its thread, and returns to a start pose. `joint` only moves to a start pose.
+    """
+    start = MoveTo(robot.draw_start(random))
+    if robot.reset.strategy == "teleport":
+        return [start, PlaceTarget(robot.draw_target(random))]
+    if robot.reset.strategy == "swing":
+        return [MoveTo(random.uniform(robot.reset.swing_lower, robot.reset.swing_upper)), start]
+    return [start]

@@ -1,0 +1,39 @@
+"""The reward of the visual reacher: how much of the frame the target covers."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from franka_reacher_rl.core.base.datatypes import Frame
+from franka_reacher_rl.core.base.settings import RewardSettings
+
+Mask = npt.NDArray[np.uint8]  # (height, width), 0 or 1
+
+_KERNEL = np.ones((3, 3), np.uint8)
+
+
+def target_mask(frame: Frame, settings: RewardSettings) -> Mask:
+    """Where the frame shows the target: its colour bands, closed by dilating and eroding.
+
+    Args:
+        frame: (height, width, 3) uint8, RGB.
+        settings: Colour bands (OpenCV's HSV ranges) and morphology.
+
+    Returns:
+        (height, width) uint8, 1 on the target.
+    """
+    hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV)
+    mask = np.zeros(frame.shape[:2], np.uint8)
+    for i in range(0, len(settings.bands), 6):
+        low, high = settings.bands[i : i + 3], settings.bands[i + 3 : i + 6]
+        mask |= cv2.inRange(hsv, np.array(low, np.uint8), np.array(high, np.uint8)).astype(np.uint8)
+    mask = np.asarray(cv2.dilate(mask, _KERNEL, iterations=settings.dilate), np.uint8)
+    mask = np.asarray(cv2.erode(mask, _KERNEL, iterations=settings.erode), np.uint8)
+    return np.asarray(mask & 1, np.uint8)
+
+
+def reward_of(mask: Mask, cycle_ms: float, settings: RewardSettings) -> float:
+    """Eq. (3) of the paper, alpha * cycle_ms * mean(mask): a behaviour's return does not depend on the cycle."""
+    return settings.alpha * cycle_ms * float(mask.mean())

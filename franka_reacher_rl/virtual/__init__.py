@@ -1,0 +1,1 @@
+"""Virtual time: the loop on a simulated clock."""

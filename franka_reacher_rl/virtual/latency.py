@@ -1,0 +1,142 @@
+"""How long things take in virtual time: constants or distributions, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from franka_reacher_rl.core.base.fields import Checked, from_mapping, param
+from franka_reacher_rl.core.base.paths import find_yaml
+
+Nanoseconds = int
+
+
+def nanoseconds(seconds: float) -> Nanoseconds:
+    """Seconds as whole nanoseconds, the unit of virtual time: sums and comparisons of whole numbers are exact."""
+    return round(seconds * 1e9)
+
+
+@dataclass(frozen=True)
+class Duration(Checked):
+    """A time that something takes: constant, normal about its mean, or drawn from measured samples."""
+
+    mean_ms: float = param(0.0, "mean", unit="ms", minimum=0.0, maximum=60_000.0)
+    sd_ms: float = param(0.0, "standard deviation; 0: always the mean", unit="ms", minimum=0.0, maximum=60_000.0)
+    samples_ms: list[float] = param([], "measured values to draw from instead", unit="ms", minimum=0.0)
+
+    @classmethod
+    def of(cls, value: object, where: str) -> Duration:
+        """A duration as YAML has it: a number of milliseconds, or a mapping of the fields.
+
+        Raises:
+            ValueError: It is neither, or out of range.
+        """
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = {"mean_ms": float(value)}
+        if not isinstance(value, Mapping):
+            raise ValueError(
+                f"{where}: expected milliseconds, or a mapping of mean_ms, sd_ms, samples_ms; got {value!r}"
+            )
+        return from_mapping(cls, value, where)
+
+    @property
+    def mean(self) -> float:
+        """Of what is drawn, s; of a normal duration before it is cut at 0."""
+        return 1e-3 * (float(np.mean(self.samples_ms)) if self.samples_ms else self.mean_ms)
+
+    def draw(self, random: np.random.Generator) -> Nanoseconds:
+        """One value, never negative."""
+        if self.samples_ms:
+            return nanoseconds(1e-3 * float(random.choice(self.samples_ms)))
+        if self.sd_ms:
+            return nanoseconds(1e-3 * max(0.0, random.normal(self.mean_ms, self.sd_ms)))
+        return nanoseconds(1e-3 * self.mean_ms)
+
+
+@dataclass(frozen=True)
+class Latency(Checked):
+    """What takes time between an observation and what follows from it."""
+
+    interaction: Duration = field(default_factory=Duration)  # from the decision to act until the command is out
+    sampling: Duration = field(default_factory=Duration)  # of a batch
+    batch_transfer: Duration = field(default_factory=Duration)  # of a batch to where it is used
+    update: Duration = field(default_factory=Duration)  # one gradient update
+    policy_transfer: Duration = field(default_factory=Duration)  # until the actor can use it; the learner goes on
+    reset_seconds: float = param(0.0, "a reset takes at least this long", unit="s", minimum=0.0, maximum=600.0)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str) -> Latency:
+        """A latency as YAML has it.
+
+        Raises:
+            ValueError: Something in it is unknown or not allowed.
+        """
+        durations = {f.name for f in fields(cls)} - {"reset_seconds"}
+        made = {k: vars(Duration.of(v, f"{where}: {k}")) if k in durations else v for k, v in (values or {}).items()}
+        return from_mapping(cls, made, where)
+
+    @property
+    def learner_seconds(self) -> float:
+        """What one update keeps the learner busy for, on average, s."""
+        return self.sampling.mean + self.batch_transfer.mean + self.update.mean
+
+
+def load_latency(name: str | Path, setting: str, changes: Mapping[str, Any] | None = None) -> Latency:
+    """The latency of one setting from `config/latency/<name>.yaml`, or the file a path names.
+
+    A profile has `cases`: the one named as the setting (`async_highres`) is taken, else the one named as its second
+    half (`highres`), else `default`.
+
+    Args:
+        name: Of the profile.
+        setting: Name of the setting.
+        changes: Values to replace those of the case.
+
+    Raises:
+        ValueError: No such profile, no such case, or something in it is not allowed.
+    """
+    path = find_yaml("latency", str(name)) if str(name).endswith((".yaml", ".yml")) else _named(str(name))
+    try:
+        document = yaml.safe_load(path.read_text())
+        cases = dict(document["cases"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a latency profile with 'cases:' ({error})") from None
+    for case in (setting, setting.partition("_")[2], "default"):
+        if case in cases:
+            shared = {"reset_seconds": document.get("reset_seconds", 0.0)}
+            return Latency.of({**shared, **(cases[case] or {}), **(changes or {})}, f"{path}: {case}")
+    raise ValueError(f"{path}: no case for setting {setting!r}: there are {', '.join(cases)}; add one named 'default'")
+
+
+def _named(name: str) -> Path:
+    try:
+        return find_yaml("latency", name)
+    except ValueError as error:
+        raise ValueError(str(error).replace("no latenc ", "no latency profile ")) from None
+
+
+class Clockwork:
+    """Draws the durations of one run; what an episode draws depends on nothing before it."""
+
+    def __init__(self, latency: Latency, seed: int) -> None:
+        self._latency, self._seed = latency, seed
+        self.begin(0)
+
+    def begin(self, episode: int) -> None:
+        """Starts the draws of an episode."""
+        self._random = np.random.default_rng([self._seed, episode, 2])
+
+    def draw(self, name: str) -> Nanoseconds:
+        """How long something takes this time."""
+        duration: Duration = getattr(self._latency, name)
+        return duration.draw(self._random)
+
+    @property
+    def reset(self) -> Nanoseconds:
+        """How long a reset takes at least."""
+        return nanoseconds(self._latency.reset_seconds)

@@ -1,0 +1,69 @@
+"""The learner's bench prints what it promises, and refuses what it cannot measure."""
+
+from __future__ import annotations
+
+import json
+
+import learner_helpers  # noqa: F401  one thread
+import pytest
+import torch
+
+from franka_reacher_rl.bench import learner as bench_learner
+from franka_reacher_rl.bench.learner import main
+from franka_reacher_rl.core.base.datatypes import Batch
+
+SMALL = [
+    "--setting",
+    "async_lite",
+    "--size",
+    "32x24",
+    "--batch",
+    "4",
+    "--rows",
+    "60",
+    "--updates",
+    "3",
+    "--threads",
+    "1",
+]
+
+
+def test_json_has_the_parts_the_sum_and_the_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, "--json", "--against-plain", "--plain-updates", "2"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result["parts"]) == {"sample", "crop", "critic", "actor", "target"}
+    parts = sum(part["median"] for part in result["parts"].values())
+    assert result["ms_per_update"] == result["sum"]["median"] > 0.5 * parts > 0
+    assert result["speedup"] == pytest.approx(result["plain"]["median"] / result["ms_per_update"], rel=0.01)
+
+
+def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(SMALL) == 0
+    out = capsys.readouterr().out
+    assert "ms per update" in out and "sample" in out and "publishing the policy" in out
+
+
+@pytest.mark.parametrize("bad", [["--setting", "nothing"], ["--size", "big"], ["--precision", "float8"]])
+def test_what_is_not_there_is_refused(bad: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, *bad]) == 2
+    assert "bench learner:" in capsys.readouterr().err
+
+
+def test_cuda_is_refused_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert main([*SMALL, "--device", "cuda"]) == 2
+    assert "no CUDA device" in capsys.readouterr().err
+
+
+def test_the_plain_learner_learns_the_same_thing() -> None:
+    """A step that ends with reward 1 is worth 1: it must find that, or it would be no comparison."""
+    setting = bench_learner._setting(bench_learner._parse([*SMALL, "--batch", "16"]))
+    replay = bench_learner._filled(setting, 60, pinned=False)
+    plain = bench_learner.PlainLearner(setting, bench_learner.DOF, seed=0)
+    losses = []
+    batch = replay.sample(16)
+    ended = Batch(**{**vars(batch), "terminated": batch.terminated + 1, "reward": batch.reward * 0 + 1})
+    for _ in range(150):
+        losses.append(plain.update(ended)["critic_loss"])
+    assert losses[-1] < 0.05 * losses[0]

@@ -1,0 +1,53 @@
+"""What a learner asks of its machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from franka_reacher_rl.core.learning.machine import parse_cores, prepare_learner
+
+
+def test_cores_are_parsed() -> None:
+    assert parse_cores("1,4-6") == {1, 4, 5, 6}
+    for bad in ("a", "", "3-1", "1,,2"):
+        with pytest.raises(ValueError, match="not a list such as"):
+            parse_cores(bad)
+
+
+def test_a_core_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="may use"):
+        prepare_learner(1, cores="100000")
+
+
+def test_threads_niceness_and_cores_are_taken() -> None:
+    core = min(os.sched_getaffinity(0))
+    code = (
+        "import os, torch\nfrom franka_reacher_rl.core.learning.machine import prepare_learner\n"
+        f"prepare_learner(0, nice=7, cores='{core}')\n"
+        "print(torch.get_num_threads(), os.nice(0), os.sched_getaffinity(0))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", str(max(7, os.nice(0))), f"{{{core}}}"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
+def test_glibc_keeps_freed_memory() -> None:
+    code = (
+        "import resource\nfrom franka_reacher_rl.core.learning.machine import keep_freed_memory\nimport torch\n"
+        "torch.set_num_threads(1)\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "assert keep_freed_memory()\n"
+        "counts = []\n"
+        "for _ in range(31):\n    before = faults()\n    torch.ones(16 << 20).add(1)\n"
+        "    counts.append(faults() - before)\n"
+        "print(sorted(counts[10:])[10])"  # the median, after the heap has found its shape
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1000  # of 32768 pages

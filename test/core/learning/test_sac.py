@@ -1,0 +1,208 @@
+"""The fast learner against the plain one, and each loss against hand-computed values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from learner_helpers import DOF, IMAGE, NETWORK, make_batch, make_sac
+from reference_sac import ReferenceSAC
+from torch import Tensor, nn
+
+from franka_reacher_rl.core.learning.losses import actor_loss, critic_loss, target_value, temperature_loss
+from franka_reacher_rl.core.learning.sac import SAC, Draws
+from franka_reacher_rl.core.replay import device_batch
+
+LOSSES = ("critic_loss", "actor_loss", "temperature_loss", "entropy", "temperature")
+
+
+class Constant(nn.Module):
+    """Answers with the same tensors whatever it is asked."""
+
+    def __init__(self, *answer: Tensor) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """The answer."""
+        return self.answer if len(self.answer) > 1 else self.answer[0]
+
+
+def reference_of(sac: SAC) -> ReferenceSAC:
+    bounds = (NETWORK.log_std_min, NETWORK.log_std_max)
+    return ReferenceSAC(sac.save_state(), NETWORK.strides, IMAGE.crop_radius, bounds, DOF)
+
+
+def as_float64(sac: SAC) -> SAC:
+    """The same learner in double precision, so that rounding hides nothing."""
+    for module in (sac.policy, sac.critic, sac.target_encoder, sac.target_critic):
+        module.double()
+    sac.log_temperature.data = sac.log_temperature.data.double()
+    sac._crop.dtype = sac._next_crop.dtype = torch.float64
+    return sac
+
+
+def three_updates(sac: SAC, reference: ReferenceSAC, seed: int) -> list[tuple[dict[str, float], dict[str, float]]]:
+    """Both on the same batches, crops and noise; their losses, update by update."""
+    random = np.random.default_rng(seed)
+    losses = []
+    for _ in range(3):
+        batch, draws = make_batch(random), sac.draw(8)
+        if sac._crop.dtype == torch.float64:
+            draws = Draws(draws.offsets, draws.next_offsets, draws.noise.double(), draws.next_noise.double())
+        arrays = {f.name: getattr(batch, f.name) for f in fields(batch)}
+        plain = reference.update(arrays, *[t.numpy() for t in draws.tensors()])
+        sac.update(batch, draws)
+        losses.append((sac.info(), plain))
+    return losses
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_plain_learner(seed: int) -> None:
+    sac = as_float64(make_sac(seed=seed))
+    reference = reference_of(sac)
+    for ours, plain in three_updates(sac, reference, seed):
+        for name in LOSSES:
+            assert ours[name] == pytest.approx(plain[name], rel=1e-9, abs=1e-12), name
+    state = sac.save_state()
+    for name, weight in reference.weights.items():
+        np.testing.assert_allclose(state[name], weight.detach().numpy(), rtol=1e-7, atol=1e-10, err_msg=name)
+
+
+def test_float32_stays_near_the_plain_learner() -> None:
+    sac = make_sac(seed=4)
+    reference = reference_of(sac)
+    for ours, plain in three_updates(sac, reference, 4):
+        for name in LOSSES:
+            assert ours[name] == pytest.approx(plain[name], rel=1e-4, abs=1e-5), name
+    state = sac.save_state()
+    for name, weight in reference.weights.items():
+        if name.endswith("encoder.convs.1.bias"):
+            continue  # the softmax does not see a map's bias: its gradient is 0, rounding moves it
+        # Adam divides by the gradient's size: where that is rounding only, a step may differ by its whole length
+        difference = np.abs(np.asarray(state[name], float) - weight.detach().numpy())
+        assert np.median(difference) < 1e-6 and difference.max() < 2e-3, name
+
+
+def test_bfloat16_convolutions_keep_the_losses() -> None:
+    sac = make_sac("bfloat16", seed=5)
+    reference = reference_of(sac)
+    for ours, plain in three_updates(sac, reference, 5):
+        for name in LOSSES:
+            assert ours[name] == pytest.approx(plain[name], rel=0.02, abs=0.02), name
+
+
+def test_target_of_a_time_limit_bootstraps_and_of_an_end_does_not() -> None:
+    log_std = torch.zeros(2, 1)
+    actor, critic = Constant(torch.zeros(2, 1), log_std), Constant(torch.tensor([[5.0, 5.0], [3.0, 9.0]]))
+    none = torch.zeros(2, 1)
+    reward, terminated, noise = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]), torch.zeros(2, 1)
+    target = target_value(actor, critic, none, none, none, reward, terminated, noise, torch.tensor(0.1), 0.9)  # type: ignore[arg-type]
+    log_prob = -0.5 * math.log(2 * math.pi)  # a standard normal's density at 0, where tanh has slope 1
+    assert target.tolist() == pytest.approx([1.0 + 0.9 * (3.0 - 0.1 * log_prob), 2.0])
+
+
+def test_critic_loss_sums_both_critics() -> None:
+    critic, none = Constant(torch.tensor([[1.0, 2.0], [0.0, 5.0]])), torch.zeros(2, 1)
+    loss, info = critic_loss(critic, none, none, none, torch.tensor([1.0, 4.0]))  # type: ignore[arg-type]
+    assert float(loss) == pytest.approx((0 + 4) / 2 + (1 + 1) / 2)
+    assert float(info["q_mean"]) == pytest.approx(2.0)
+
+
+def test_actor_loss_takes_the_smaller_value() -> None:
+    actor = Constant(torch.tensor([[0.5]]), torch.tensor([[math.log(2.0)]]))
+    critic, none = Constant(torch.tensor([[7.0], [4.0]])), torch.zeros(1, 1)
+    loss, info = actor_loss(actor, critic, none, none, torch.tensor([[1.0]]), torch.tensor(0.3))  # type: ignore[arg-type]
+    u = 0.5 + 2.0
+    log_prob = -0.5 - math.log(2.0) - 0.5 * math.log(2 * math.pi) - math.log(1 - math.tanh(u) ** 2)
+    assert float(loss) == pytest.approx(0.3 * log_prob - 4.0)
+    assert float(info["entropy"]) == pytest.approx(-log_prob)
+
+
+@pytest.mark.parametrize(("entropy", "sign"), [(-3.0, -1.0), (5.0, 1.0)])
+def test_temperature_rises_while_the_entropy_is_low(entropy: float, sign: float) -> None:
+    log_temperature = torch.tensor(0.1).log().requires_grad_()
+    loss, info = temperature_loss(log_temperature, torch.tensor(entropy), -2.0)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(info["temperature_loss"]) == pytest.approx(0.1 * (entropy + 2.0))
+    assert log_temperature.grad is not None and np.sign(float(log_temperature.grad)) == sign
+
+
+def test_encoder_learns_from_the_critic_only() -> None:
+    sac = make_sac()
+    batch = make_batch(np.random.default_rng(0))
+    sac.update(batch)
+    sac._optimizers["critic"].param_groups[0]["lr"] = 0.0
+    before = sac.save_state()
+    sac.update(batch)
+    after = sac.save_state()
+    changed = {name.split(".")[0] for name in before if not np.array_equal(before[name], after[name])}
+    assert "actor" in changed and "log_temperature" in changed
+    assert "encoder" not in changed and "critic" not in changed
+
+
+def test_target_follows_by_tau() -> None:
+    sac = make_sac(tau=0.25)
+    before = sac.save_state()
+    sac.update(make_batch(np.random.default_rng(0)))
+    after = sac.save_state()
+    for name in (n for n in before if n.startswith("target_")):
+        expected = 0.75 * before[name] + 0.25 * after[name.removeprefix("target_")]  # type: ignore[operator]
+        np.testing.assert_allclose(after[name], expected, atol=1e-6, err_msg=name)
+
+
+def test_same_seed_same_updates() -> None:
+    ends = []
+    for _ in range(2):
+        sac, random = make_sac(seed=3), np.random.default_rng(0)
+        for _ in range(3):
+            sac.update(make_batch(random))
+        ends.append(sac.save_state())
+    assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+    assert sac.updates == sac.policy_version == 3
+
+
+def test_state_continues_bit_for_bit() -> None:
+    batches = [make_batch(np.random.default_rng(i)) for i in range(4)]
+    whole = make_sac()
+    for batch in batches[:2]:
+        whole.update(batch)
+    resumed = make_sac(seed=99)
+    resumed.load_state(whole.save_state())
+    for sac in (whole, resumed):
+        for batch in batches[2:]:
+            sac.update(batch)
+    a, b = whole.save_state(), resumed.save_state()
+    assert set(a) == set(b)
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_state_of_another_network_is_refused_and_changes_nothing() -> None:
+    sac = make_sac()
+    before, state = sac.save_state(), make_sac(seed=1).save_state()
+    state["critic.weights.0"] = state["critic.weights.0"][:, :-1]
+    with pytest.raises(ValueError, match=r"another network: critic\.weights\.0"):
+        sac.load_state(state)
+    assert all(np.array_equal(v, before[k]) for k, v in sac.save_state().items())
+
+
+def test_crops_reach_both_ends_of_their_range() -> None:
+    draws: list[Draws] = [make_sac(seed=s).draw(256) for s in range(2)]
+    rows, columns = IMAGE.crop_radius
+    offsets = torch.cat([draws[0].offsets, draws[0].next_offsets])
+    assert offsets.amin(0).tolist() == [0, 0] and offsets.amax(0).tolist() == [2 * rows, 2 * columns]
+    assert not torch.equal(draws[0].offsets, draws[0].next_offsets)
+    assert not torch.equal(draws[0].noise, draws[1].noise)
+
+
+def test_automatic_precision_asks_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for features, dtype in (({"avx2", "amx_bf16"}, torch.bfloat16), ({"avx2"}, torch.float32), (set(), torch.float32)):
+        monkeypatch.setattr(device_batch, "processor_features", lambda features=features: features)
+        assert device_batch.choose_dtype("auto", cpu) == dtype
+        assert device_batch.choose_dtype("float32", cpu) == torch.float32
+        assert device_batch.choose_dtype("bfloat16", cpu) == torch.bfloat16

@@ -1,0 +1,160 @@
+"""Policies cross between processes whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from franka_reacher_rl.core.policy.policy_store import PolicyAnnouncement, PolicyReader, PolicyWriter, remove_stale
+
+READS = 1_000_000
+WRITER = """
+import sys
+from pathlib import Path
+from franka_reacher_rl.core.policy.policy_store import PolicyWriter
+size = int(sys.argv[2])
+with PolicyWriter("run", "net", Path(sys.argv[1])) as writer:
+    version = 0
+    while True:
+        announcement = writer.publish(bytes([version % 256]) * size, version)
+        if version == 0:
+            print(announcement.shared_memory, flush=True)
+        version += 1
+        if version % 1000 == 0 and version >= 1000 and Path(sys.argv[1], "stop").exists():
+            break
+"""
+
+
+def start_writer(folder: Path, size: int) -> tuple[subprocess.Popen[str], PolicyAnnouncement]:
+    """A process that publishes as fast as it can, and its first announcement."""
+    command = [sys.executable, "-c", WRITER, str(folder), str(size)]
+    root = str(Path(__file__).resolve().parents[3])
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root})
+    assert process.stdout is not None
+    path = process.stdout.readline().strip()
+    from franka_reacher_rl.core.policy.policy_store import host_name
+
+    return process, PolicyAnnouncement("run", 0, "net", 0, size, host_name(), path)
+
+
+def test_what_is_published_is_read(tmp_path: Path) -> None:
+    reader = PolicyReader("net")
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        for version in range(5):
+            weights = os.urandom(3000)
+            announcement = writer.publish(weights, version)
+            assert announcement.crc == zlib.crc32(weights) and announcement.size == 3000
+            assert reader.read(announcement) == (version, weights)
+
+
+def test_an_overwritten_version_gives_a_newer_one(tmp_path: Path) -> None:
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        first = writer.publish(b"a" * 10, 0)
+        for version in range(1, 6):
+            writer.publish(bytes([version]) * 10, version)
+        blob = PolicyReader("net").read(first)
+        assert blob is not None and blob.version == 5 and blob.weights == b"\x05" * 10
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"network": "other"}, "another network"),
+        ({"run_id": "other"}, "run 'other', this is run 'run'"),
+        ({"host": "elsewhere"}, "inline"),
+        ({"shared_memory": "/nonexistent/file"}, "cannot open"),
+        ({"shared_memory": ""}, "without weights"),
+        ({"version": 7}, "not in"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(tmp_path: Path, change: dict[str, object], reason: str) -> None:
+    reader = PolicyReader("net", "run")
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        announcement = writer.publish(b"weights", 1)
+        assert reader.read(replace(announcement, **change)) is None  # type: ignore[arg-type]
+        assert reason in reader.refusal
+        assert reader.read(announcement) == (1, b"weights") and reader.refusal == ""
+
+
+def test_a_reader_stays_with_the_first_run(tmp_path: Path) -> None:
+    reader = PolicyReader("net")
+    with PolicyWriter("one", "net", tmp_path) as one, PolicyWriter("two", "net", tmp_path) as two:
+        assert reader.read(one.publish(b"1", 1)) is not None
+        assert reader.read(two.publish(b"2", 2)) is None and "ROS_DOMAIN_ID" in reader.refusal
+
+
+def test_inline_weights_are_checked() -> None:
+    announcement = PolicyWriter("run", "net").inline(b"weights", 3)
+    reader = PolicyReader("net")
+    assert reader.read(replace(announcement, host="elsewhere"), b"weights") == (3, b"weights")
+    assert reader.read(announcement, b"weighty") is None and "damaged" in reader.refusal
+
+
+def test_damage_in_the_file_is_noticed(tmp_path: Path) -> None:
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        announcement = writer.publish(b"weights" * 1000, 1)
+        with open(announcement.shared_memory, "r+b") as file:
+            content = bytearray(file.read())
+            at = content.index(b"weights")
+            file.seek(at)
+            file.write(b"X")
+        reader = PolicyReader("net")
+        assert reader.read(announcement) is None and "not written whole" in reader.refusal
+
+
+def test_larger_weights_than_the_first_are_refused(tmp_path: Path) -> None:
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        writer.publish(b"a" * 4096, 0)
+        with pytest.raises(ValueError, match="make a new one"):
+            writer.publish(b"a" * 4097, 1)
+
+
+def test_closing_leaves_no_file(tmp_path: Path) -> None:
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        writer.publish(b"a", 0)
+        assert len(list(tmp_path.iterdir())) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dead_writers_file_is_removed_and_a_living_ones_kept(tmp_path: Path) -> None:
+    process, announcement = start_writer(tmp_path, 100)
+    try:
+        assert remove_stale(tmp_path) == []
+    finally:
+        process.kill()
+        process.wait()
+    assert remove_stale(tmp_path) == [Path(announcement.shared_memory)]
+
+
+def test_a_million_reads_beside_a_writer_are_never_torn(tmp_path: Path) -> None:
+    """Each payload is one byte value repeated, fitting its version: whatever is returned must be that.
+
+    The writer publishes all the time, so an attempt may find both slots in work and return nothing; what counts is
+    that nothing wrong is ever returned.
+    """
+    process, announcement = start_writer(tmp_path, 2048)
+    reader = PolicyReader("net", "run")
+    expected = [bytes([value]) * 2048 for value in range(256)]
+    read, versions, deadline = 0, set(), time.monotonic() + 90
+    try:
+        for read in range(1, READS + 1):
+            blob = reader.read(announcement)
+            if blob is not None:
+                assert blob.weights == expected[blob.version % 256]
+                versions.add(blob.version)
+            if read % 4096 == 0 and time.monotonic() > deadline:
+                break
+    finally:
+        (tmp_path / "stop").touch()
+        process.wait(30)
+        reader.close()
+    assert read == READS, f"only {read} reads in 90 s"
+    # on a busy machine the two may share a core: few versions are seen then, but the writer was at it all the time
+    assert max(versions) - min(versions) > 1000 and len(versions) > 10

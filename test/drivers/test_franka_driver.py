@@ -1,0 +1,223 @@
+"""The franka driver against a stand-in for franky: errors, recoveries, the deadline."""
+
+import threading
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.drivers.franka import FrankaDriver
+
+
+class NetworkError(Exception):
+    pass
+
+
+class ControlError(Exception):
+    pass
+
+
+class CommandError(Exception):
+    pass
+
+
+class OtherError(Exception):
+    pass
+
+
+class Limit:
+    max = np.full(7, 2.0)
+
+    def set(self, values):
+        self.values = values
+
+
+class Arm:
+    """What franky.Robot is to the driver."""
+
+    def __init__(self, franky):
+        self.franky = franky
+        self.joint_velocity_limit, self.joint_acceleration_limit, self.joint_jerk_limit = Limit(), Limit(), Limit()
+
+    @property
+    def state(self):
+        if self.franky.lost:
+            raise NetworkError("cable")
+        now = SimpleNamespace(to_msec=lambda: round(1000.0 * time.monotonic()))
+        return SimpleNamespace(time=now, q=[0.1] * 7, dq=[0.0] * 7, robot_mode=self.franky.mode)
+
+    def move(self, motion, asynchronous):
+        assert asynchronous
+        if self.franky.pending:
+            raise self.franky.pending.pop()
+        if self.franky.errors:
+            self.franky.mode = "Reflex"
+            raise self.franky.errors.pop()
+        self.franky.motions.append(motion)
+        self.franky.moved.set()
+
+    def poll_motion(self):
+        if self.franky.pending:
+            raise self.franky.pending.pop()
+
+    def recover_from_errors(self):
+        self.franky.recovered += 1
+        if self.franky.refusals:
+            raise self.franky.refusals.pop()
+        if self.franky.recovers:
+            self.franky.mode = "Idle"
+        return self.franky.recovers
+
+
+class Franky:
+    """What the module franky is to the driver."""
+
+    RobotMode = SimpleNamespace(Idle="Idle", Reflex="Reflex", UserStopped="UserStopped", Guiding="Guiding")
+    RealtimeConfig = SimpleNamespace(Enforce=1, Ignore=0)
+    NetworkException, ControlException, CommandException = NetworkError, ControlError, CommandError
+    IncompatibleVersionException = RealtimeException = InvalidOperationException = OtherError
+    Duration = staticmethod(lambda milliseconds: milliseconds)
+    JointVelocityMotion = staticmethod(lambda velocity, duration: (velocity, duration))
+
+    def __init__(self):
+        self.mode, self.lost, self.recovers, self.recovered = "Idle", False, True, 0
+        self.errors, self.motions, self.moved = [], [], threading.Event()
+        self.refusals = []  # errors of a recovery
+        self.pending = []  # errors of a motion in the background, raised at the next call
+        self.connections = 0
+
+    def Robot(self, address, realtime_config):
+        if self.lost:
+            raise NetworkError("no route")
+        self.connections += 1
+        return Arm(self)
+
+
+@pytest.fixture
+def franky():
+    return Franky()
+
+
+@pytest.fixture
+def driver(franky):
+    robot = Robot.load("fr3")
+    driver = FrankaDriver(replace(robot, driver=replace(robot.driver, max_recoveries=2)), franky)
+    yield driver
+    driver.close()
+
+
+def until(condition):
+    deadline = time.monotonic() + 5.0
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.001)
+
+
+def test_sends_each_velocity_once_with_a_deadline(franky, driver):
+    driver.send(np.full(7, 0.1))
+    driver.flush(1.0)
+    until(lambda: franky.motions)
+    velocity, milliseconds = franky.motions[0]
+    np.testing.assert_array_equal(velocity, np.full(7, 0.1))
+    assert milliseconds == 100
+    until(lambda: driver.state() is not None)
+    stamp = driver.state().stamp
+    until(lambda: driver.state().stamp > stamp)
+    assert len(franky.motions) == 1  # nobody sent again: the deadline counts
+    assert driver.fault() == driver.interruption() == ""
+
+
+def test_an_arm_at_rest_is_not_held(franky, driver):
+    driver.send(np.zeros(7))
+    until(lambda: driver.state() is not None)
+    assert not franky.motions
+
+
+def test_limits_are_no_larger_than_the_arms(franky, driver):
+    arm = driver._arm
+    np.testing.assert_array_equal(arm.joint_velocity_limit.values, np.full(7, 1.3))
+    np.testing.assert_array_equal(arm.joint_acceleration_limit.values, np.full(7, 2.0))
+
+
+def test_recovers_from_a_reflex_by_itself_but_only_so_often(franky, driver):
+    for recovery in (1, 2):
+        franky.errors.append(ControlError("joint_reflex"))
+        driver.send(np.full(7, 0.1))
+        until(lambda n=recovery: franky.recovered == n and not driver.interruption())
+        assert driver.fault() == ""
+    franky.errors.append(ControlError("joint_reflex"))
+    driver.send(np.full(7, 0.1))
+    until(driver.fault)
+    assert "joint_reflex" in driver.fault() and "call ~/arm" in driver.fault() and franky.recovered == 2
+    assert driver.recover() == "" and franky.recovered == 3
+    franky.moved.clear()
+    driver.send(np.full(7, 0.1))
+    assert franky.moved.wait(5.0)
+
+
+def test_one_reflex_counts_once(franky, driver):
+    """Seen first in the robot's mode; the error of the motion it aborted comes later."""
+    franky.pending.append(ControlError("joint_reflex"))
+    franky.mode = "Reflex"
+    until(lambda: franky.recovered == 1 and not driver.interruption())
+    driver.send(np.full(7, 0.1))
+    assert franky.moved.wait(5.0)
+    assert len(driver._recoveries) == 1 and not franky.pending
+
+
+@pytest.mark.parametrize(("mode", "message"), [("UserStopped", "user stop is pressed"), ("Guiding", "guided by hand")])
+def test_never_recovers_over_a_person(franky, driver, mode, message):
+    franky.mode = mode
+    until(driver.fault)
+    assert message in driver.fault()
+    assert message in driver.recover() and franky.recovered == 0
+    franky.motions.clear()
+    driver.send(np.full(7, 0.1))
+    driver.flush(0.05)
+    assert not franky.motions
+    franky.mode = "Idle"  # released
+    assert driver.fault() != ""  # a person has to arm again
+    assert driver.recover() == "" and driver.fault() == "" and franky.recovered == 0
+
+
+def test_a_recovery_that_fails_is_a_fault(franky, driver):
+    franky.recovers = False
+    franky.errors.append(ControlError("joint_reflex"))
+    driver.send(np.full(7, 0.1))
+    until(driver.fault)
+    assert "does not recover" in driver.fault()
+
+
+def test_a_recovery_that_is_refused_is_a_fault_and_not_tried_for_ever(franky, driver):
+    franky.refusals = [CommandError("not possible in the current mode")] * 3
+    franky.errors.append(ControlError("joint_reflex"))
+    driver.send(np.full(7, 0.1))
+    until(driver.fault)
+    assert "does not recover (not possible in the current mode)" in driver.fault() and franky.recovered == 1
+    assert "does not recover" in driver.recover() and franky.recovered == 2
+    franky.refusals.clear()
+    assert driver.recover() == "" and driver.fault() == ""
+
+
+def test_a_lost_connection_is_a_fault_until_armed_again(franky, driver):
+    franky.lost = True
+    until(driver.fault)
+    assert "no connection to the arm at 172.16.0.2" in driver.fault() and "FCI" in driver.recover()
+    franky.lost = False
+    until(lambda: franky.connections == 2 and "is back" in driver.fault())
+    assert driver.recover() == "" and driver.fault() == ""
+
+
+def test_no_connection_at_the_start_is_said_clearly(franky):
+    franky.lost = True
+    with pytest.raises(RuntimeError, match=r"no connection to the arm at 172\.16\.0\.2 \(no route\): is it on"):
+        FrankaDriver(Robot.load("fr3"), franky)
+
+
+def test_no_address_is_said_clearly(franky):
+    robot = Robot.load("fr3")
+    with pytest.raises(RuntimeError, match=r"no address: set driver\.address"):
+        FrankaDriver(replace(robot, driver=replace(robot.driver, address="")), franky)

@@ -1,0 +1,60 @@
+"""What a run leaves behind, and going on with it."""
+
+import csv
+
+import pytest
+import yaml
+
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.ros.run_folder import Resumed, Table, manifest, write_manifest
+
+RUN = {"wiring": "async", "setting": "async_lite", "robot": "panda_sim", "camera": "simulated", "seed": 3}
+ROW = {"episode": 4, "training_seconds": 24.123456789, "total_steps": 600}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_manifest(tmp_path, manifest(Setting.load("async_lite"), Robot.load("panda_sim"), RUN))
+    return tmp_path
+
+
+def test_the_manifest_holds_the_whole_configuration(folder):
+    found = yaml.safe_load((folder / "manifest.yaml").read_text())
+    assert found["run"] == RUN and found["setting"]["image"]["width"] == 64 and found["robot"]["name"] == "panda_sim"
+    assert found["versions"]["numpy"] and found["host"]["machine"]
+    assert Setting.load(str(folder / "setting.yaml")) == Setting.load("async_lite")
+    assert Robot.load(str(folder / "robot.yaml")) == Robot.load("panda_sim")
+
+
+def test_a_run_is_resumed_after_its_last_episode(folder):
+    table = Table(folder / "episodes.csv")
+    table.write(ROW)
+    table.close()
+    resumed = Resumed(str(folder), "async")
+    assert resumed.counters == {"first_episode": 5, "training_seconds": 24.1235, "total_steps": 600}
+    assert resumed.arguments["seed"] == "3" and resumed.arguments["setting"] == str(folder / "setting.yaml")
+
+
+def test_a_run_without_an_episode_starts_at_the_first(folder):
+    assert Resumed(str(folder), "async").counters == {}
+
+
+def test_what_is_no_run_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"is a run of async\.launch\.py"):
+        Resumed(str(folder), "sync")
+    with pytest.raises(ValueError, match="holds no run"):
+        Resumed(str(tmp_path / "nowhere"), "sync")
+
+
+def test_a_table_goes_on_without_a_second_header(tmp_path):
+    for episode in (1, 2):
+        table = Table(tmp_path / "t.csv")
+        table.write({"episode": episode, "value": 0.5})
+        table.close()
+    assert [r["episode"] for r in csv.DictReader((tmp_path / "t.csv").open(newline=""))] == ["1", "2"]
+
+
+def test_the_first_manifest_is_kept(folder):
+    write_manifest(folder, manifest(Setting.load("async_lite"), Robot.load("panda_sim"), RUN))
+    assert len(list(folder.glob("manifest*.yaml"))) == 2
