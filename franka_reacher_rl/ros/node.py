@@ -14,8 +14,10 @@ from typing import Any
 import rclpy
 import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.timer import Timer
 
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2
@@ -37,7 +39,17 @@ class Node(rclpy.node.Node):
         super().__init__(name, **options)
         self.exit_code: int | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._publish_diagnostics)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.steady_timer(1.0, self._publish_diagnostics)
+
+    def steady_timer(self, period: float, callback: Callable[[], None]) -> Timer:
+        """Create a timer on the steady clock, which a step of the wall clock does not disturb.
+
+        Args:
+            period: s.
+            callback: Called once per period.
+        """
+        return self.create_timer(period, callback, clock=self._steady)
 
     def finish(self, exit_code: int = 0) -> None:
         """Ends the node after the current callback."""

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from franka_reacher_rl.core.base.datatypes import Nanoseconds
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param
 from franka_reacher_rl.core.base.paths import find_yaml
-
-Nanoseconds = int
 
 
 def nanoseconds(seconds: float) -> Nanoseconds:

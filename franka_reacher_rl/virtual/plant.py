@@ -9,13 +9,13 @@ import numpy as np
 from franka_reacher_rl.core.arm.bridge import Bridge, Mode
 from franka_reacher_rl.core.arm.moves import Move
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.datatypes import RobotState, Vector
+from franka_reacher_rl.core.base.datatypes import Nanoseconds, RobotState, Vector
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget, reset_steps
 from franka_reacher_rl.core.task.reward import reward_of, target_mask
 from franka_reacher_rl.sim.camera import WristCamera
 from franka_reacher_rl.sim.world import World
-from franka_reacher_rl.virtual.latency import Nanoseconds, nanoseconds
+from franka_reacher_rl.virtual.latency import nanoseconds
 from franka_reacher_rl.virtual.wiring import Action, View
 
 

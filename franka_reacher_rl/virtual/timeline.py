@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from franka_reacher_rl.core.base.datatypes import EndReason, StepId
+from franka_reacher_rl.core.base.datatypes import EndReason, Nanoseconds, StepId
 from franka_reacher_rl.core.base.settings import EpisodeSettings
 from franka_reacher_rl.core.loop.gate import Answer, RequestGate, UpdateBudget
 from franka_reacher_rl.core.task.cycle import EpisodeClock
 from franka_reacher_rl.core.task.summary import EpisodeRecord
-from franka_reacher_rl.virtual.latency import Clockwork, Nanoseconds, nanoseconds
+from franka_reacher_rl.virtual.latency import Clockwork, nanoseconds
 from franka_reacher_rl.virtual.wiring import Action, Agent, Plant, Wiring
 
 PARTS = ("sampling", "batch_transfer", "update")  # that keep the learner busy, in their order

@@ -9,8 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.base.datatypes import Frame, StepId
-from franka_reacher_rl.virtual.latency import Nanoseconds
+from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds, StepId
 
 
 class Wiring(str, Enum):

@@ -8,6 +8,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+Nanoseconds = int
 Frame = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 Vector = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.float64]  # one vector a row
