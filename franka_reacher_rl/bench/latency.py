@@ -18,6 +18,7 @@ from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.learning.machine import prepare_learner
 from franka_reacher_rl.core.learning.sac import SAC
 from franka_reacher_rl.core.policy.policy import Policy
+from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.core.replay.replay import Replay
 
 _DOF = 7
@@ -66,7 +67,7 @@ def measure(setting: Setting, repeats: int) -> dict[str, dict[str, list[float]]]
     """
     image, learner = setting.image, setting.learner
     sac = SAC(image, setting.network, setting.sac, learner, _DOF, 0)
-    policy = Policy(image, setting.network, _DOF, 0)
+    policy, weights = Policy(image, setting.network, _DOF, 0), FlatWeights(sac.policy)
     replay = _filled(setting)
     stack = np.zeros((image.channels, image.height, image.width), np.uint8)
     proprioception = np.zeros(3 * _DOF, np.float32)
@@ -81,7 +82,7 @@ def measure(setting: Setting, repeats: int) -> dict[str, dict[str, list[float]]]
         "interaction": _times(lambda: policy.act(stack, proprioception), repeats),
         "sampling": sampling,
         "update": [max(0.0, v - float(np.median(sampling))) for v in both],
-        "policy_transfer": _times(lambda: policy.load(bytes(sac.policy_bytes())), repeats),
+        "policy_transfer": _times(lambda: policy.load(bytes(weights.bytes())), repeats),
     }
     return {name: {"samples_ms": [round(v, 3) for v in values]} for name, values in timed.items()}
 

@@ -1,4 +1,4 @@
-"""`bench learner`: how long an update takes, part by part, and against a plain learner."""
+"""`bench learner`: the duration of an update, in parts and compared with a plain learner."""
 
 from __future__ import annotations
 
@@ -16,22 +16,33 @@ import torch
 from franka_reacher_rl.bench.plain_learner import PlainLearner
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
 from franka_reacher_rl.core.base.settings import Setting
-from franka_reacher_rl.core.learning.machine import prepare_learner
+from franka_reacher_rl.core.learning.factory import make_trainer
+from franka_reacher_rl.core.learning.machine import choose_dtype, prepare_learner
 from franka_reacher_rl.core.learning.sac import SAC
+from franka_reacher_rl.core.learning.trainer import Trainer
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
-from franka_reacher_rl.core.replay.device_batch import choose_device, choose_dtype
+from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.core.replay.batch import to_device
 from franka_reacher_rl.core.replay.replay import Replay
-from franka_reacher_rl.core.replay.sources import Source
 
 DOF = 7
 PARTS = ("sample", "crop", "critic", "actor", "target")
-_STEPS = 150  # of an episode
-_FRAMES = 64  # distinct ones
-_WARM = 5  # updates before the clock starts
+# the part that each step method of `SAC` belongs to
+_PART_OF = {
+    "crop": "crop",
+    "target": "target",
+    "update_critic": "critic",
+    "update_target": "target",
+    "update_actor": "actor",
+    "update_temperature": "actor",
+}
+_STEPS = 150  # steps per episode
+_FRAMES = 64  # number of distinct frames
+_WARM = 5  # updates before the timing starts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures and prints; returns the exit code."""
+    """Measure and print; return the exit code."""
     options = _parse(argv)
     try:
         setting = _setting(options)
@@ -44,18 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
-    """Times updates on made-up transitions.
+    """Time updates on random transitions.
 
     Raises:
-        ValueError: The device is not there.
+        ValueError: The requested device is not available.
         RuntimeError: There is not enough memory.
     """
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    replay = _filled(setting, options.rows, pinned=choose_device(setting.learner.device).type == "cuda")
-    plain = _time_plain(setting, replay, options.plain_updates) if options.against_plain else []
+    trainer = _trainer(setting, options.rows)
+    sac = trainer.sac
+    # first, because the learner's memory setting would also speed up the plain learner
+    plain = _time_plain(setting, trainer.replay, options.plain_updates) if options.against_plain else []
     prepare_learner(options.threads)
-    sac = SAC(setting.image, setting.network, setting.sac, setting.learner, DOF, seed=0)
-    parts, sums = _time_parts(sac, replay, setting.learner.batch_size, options.updates)
+    parts, sums = _time_parts(trainer, setting.learner.batch_size, options.updates)
     result: dict[str, Any] = {
         "setting": options.setting,
         "image": f"{setting.image.width}x{setting.image.height}",
@@ -69,75 +81,86 @@ def measure(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
         "sum": _spread(sums),
     }
     if sac.device.type == "cuda" or setting.learner.prefetch:
-        result["running"] = _time_running(setting, replay, options.updates)
-    running = sac.device.type == "cuda"  # kernel by kernel it would wait after each
+        result["running"] = _time_running(trainer, options.updates)
+    running = sac.device.type == "cuda"  # the sum includes a wait after every part
     result["ms_per_update"] = result["running" if running else "sum"]["median"]
     result["publish"] = _spread(_time_publishing(sac, options.updates))
+    trainer.close()
     if plain:
         result["plain"] = _spread(plain)
         result["speedup"] = round(result["plain"]["median"] / result["ms_per_update"], 2)
     return result
 
 
-def _time_parts(sac: SAC, replay: Replay, batch: int, updates: int) -> tuple[dict[str, list[float]], list[float]]:
-    """Seconds of each part and of the whole of each update, one after another; waits for the device after each."""
-    sac.plain = True
+def _time_parts(trainer: Trainer, batch: int, updates: int) -> tuple[dict[str, list[float]], list[float]]:
+    """Time each part of updates executed kernel by kernel, waiting for the device after each part.
+
+    Returns:
+        The seconds of each part and of the whole, for each update.
+    """
+    sac, times = trainer.sac, dict.fromkeys(PARTS, 0.0)
     parts: dict[str, list[float]] = {name: [] for name in PARTS}
     sums: list[float] = []
+    for method, part in _PART_OF.items():
+        setattr(sac, method, _timed(getattr(sac, method), times, part, sac.device))
+    sample = _timed(lambda: to_device(trainer.replay.sample(batch), sac.device), times, "sample", sac.device)
     for i in range(_WARM + updates):
-        times = dict.fromkeys(PARTS, 0.0)
-        last = start = time.perf_counter()
-
-        def mark(part: str, times: dict[str, float] = times) -> None:
-            nonlocal last
-            _wait(sac.device)
-            now = time.perf_counter()
-            times["actor" if part == "temperature" else part] += now - last
-            last = now
-
-        sac.mark = mark
-        sampled = replay.sample(batch)
-        mark("sample")
-        sac.update(sampled)
+        times.update(dict.fromkeys(PARTS, 0.0))
+        start = time.perf_counter()
+        sac.steps(sample(), sac.draw(batch).to(sac.device))
         if i >= _WARM:
             sums.append(time.perf_counter() - start)
             for name in PARTS:
                 parts[name].append(times[name])
-    sac.plain, sac.mark = False, lambda part: None
+    for method in _PART_OF:
+        delattr(sac, method)
     return parts, sums
 
 
-def _time_running(setting: Setting, replay: Replay, updates: int) -> dict[str, float]:
-    """Seconds per update of a learner that runs as it does in the graph: batches prefetched, CUDA graphs."""
-    sac = SAC(setting.image, setting.network, setting.sac, setting.learner, DOF, seed=0)
-    source = Source(replay, setting.learner, sac.device)
+def _timed(
+    function: Callable[..., Any], times: dict[str, float], part: str, device: torch.device
+) -> Callable[..., Any]:
+    """Wrap a function so that its seconds, including the device's work, are added to a part."""
+
+    def call(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        result = function(*arguments)
+        _wait(device)
+        times[part] += time.perf_counter() - start
+        return result
+
+    return call
+
+
+def _time_running(trainer: Trainer, updates: int) -> dict[str, float]:
+    """Time updates as the graph's learner executes them, with prefetching and CUDA graphs as set."""
+    device = trainer.sac.device
     for _ in range(_WARM):
-        sac.update(source.next())
-    _wait(sac.device)
-    each = 1 if sac.device.type == "cpu" else 20  # the device is far behind a single call
+        trainer.update(trainer.sample())
+    _wait(device)
+    each = 1 if device.type == "cpu" else 20  # calls return long before the device has finished
     times = []
     for _ in range(max(1, updates // each)):
         start = time.perf_counter()
         for _ in range(each):
-            sac.update(source.next())
-        _wait(sac.device)
+            trainer.update(trainer.sample())
+        _wait(device)
         times.append((time.perf_counter() - start) / each)
-    source.close()
     return _spread(times)
 
 
 def _time_publishing(sac: SAC, times: int) -> list[float]:
-    seconds = []
+    seconds, weights = [], FlatWeights(sac.policy)
     with PolicyWriter("bench", "bench") as writer:
         for version in range(_WARM + times):
             start = time.perf_counter()
-            writer.publish(sac.policy_bytes(), version)
+            writer.publish(weights.bytes(), version)
             seconds.append(time.perf_counter() - start)
     return seconds[_WARM:]
 
 
 def _time_plain(setting: Setting, replay: Replay, updates: int) -> list[float]:
-    """Seconds per update of the plain learner, with its sampling, as malloc comes."""
+    """Return the seconds per update of the plain learner, including its sampling."""
     learner, seconds = PlainLearner(setting, DOF, seed=0), []
     for i in range(2 + updates):
         start = time.perf_counter()
@@ -147,27 +170,25 @@ def _time_plain(setting: Setting, replay: Replay, updates: int) -> list[float]:
     return seconds
 
 
-def _filled(setting: Setting, rows: int, pinned: bool) -> Replay:
-    """A replay of noise: an update takes as long whatever the images show."""
+def _trainer(setting: Setting, rows: int) -> Trainer:
+    """Create a learner with a replay full of random rows; the images' content does not affect the timing."""
     image = setting.image
-    replay = Replay(rows, image.height, image.width, image.frames, 3 * DOF, DOF, 0, pinned)
+    trainer = make_trainer(image, setting.network, setting.sac, setting.learner, DOF, 0, rows=rows)
     random = np.random.default_rng(0)
     frames = random.integers(0, 256, (_FRAMES, image.height, image.width, 3), dtype=np.uint8)
     for i in range(rows):
         episode, step = divmod(i, _STEPS)
-        proprioception = random.standard_normal(3 * DOF).astype(np.float32)
-        last = step == _STEPS - 1
         made = Observation(
-            StepId(episode + 1, step),
-            frames[i % _FRAMES],
-            proprioception,
-            float(random.random()),
-            step == 0,
-            False,
-            last,
+            id=StepId(episode + 1, step),
+            frame=frames[i % _FRAMES],
+            proprioception=random.standard_normal(3 * DOF).astype(np.float32),
+            reward=float(random.random()),
+            first=step == 0,
+            terminated=False,
+            truncated=step == _STEPS - 1,
         )
-        replay.add(Transition(made, random.uniform(-1, 1, DOF).astype(np.float32)))
-    return replay
+        trainer.add(Transition(made, random.uniform(-1, 1, DOF).astype(np.float32)))
+    return trainer
 
 
 def _wait(device: torch.device) -> None:
@@ -176,7 +197,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _spread(seconds: Sequence[float]) -> dict[str, float]:
-    """Median and the 10th and 90th of a hundred, in ms."""
+    """Return the median and the 10th and 90th percentiles in ms."""
     low, median, high = np.quantile(seconds, [0.1, 0.5, 0.9]) * 1000.0
     return {"median": round(float(median), 3), "p10": round(float(low), 3), "p90": round(float(high), 3)}
 
@@ -194,7 +215,7 @@ def _table(result: dict[str, Any]) -> str:
 
 
 _ROWS = (
-    ("sum, one after another", "sum"),
+    ("sum of the parts", "sum"),
     ("update while running", "running"),
     ("publishing the policy", "publish"),
     ("plain learner", "plain"),
@@ -224,19 +245,19 @@ def _size(text: str) -> tuple[int, int]:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench learner", description="Time per update, part by part.")
     add: Callable[..., Any] = parser.add_argument
-    add("--setting", default="async_baseline", help="a name of config/settings, or a path (default: %(default)s)")
+    add("--setting", default="async_baseline", help="name in config/settings, or path (default: %(default)s)")
     add("--json", action="store_true", help="print JSON")
     add("--against-plain", action="store_true", help="also time a plain learner with the reference's structure")
-    add("--updates", type=int, default=30, help="updates that are timed (default: %(default)s)")
-    add("--plain-updates", type=int, default=5, help="of the plain learner (default: %(default)s)")
-    add("--threads", type=int, default=0, help="threads; 0: one per core (default: %(default)s)")
-    add("--device", choices=("auto", "cpu", "cuda"), help="instead of the setting's")
-    add("--precision", help="float32, bfloat16 or auto, instead of the setting's")
-    add("--batch", type=int, help="transitions per update, instead of the setting's")
-    add("--size", help="of the image, WIDTHxHEIGHT, instead of the setting's")
-    add("--rows", type=int, default=2000, help="rows in the replay (default: %(default)s)")
+    add("--updates", type=int, default=30, help="number of timed updates (default: %(default)s)")
+    add("--plain-updates", type=int, default=5, help="number of the plain learner's (default: %(default)s)")
+    add("--threads", type=int, default=0, help="number of threads; 0: one per core (default: %(default)s)")
+    add("--device", choices=("auto", "cpu", "cuda"), help="overrides the setting's device")
+    add("--precision", help="float32, bfloat16 or auto; overrides the setting's precision")
+    add("--batch", type=int, help="transitions per update; overrides the setting's batch size")
+    add("--size", help="image size as WIDTHxHEIGHT; overrides the setting's size")
+    add("--rows", type=int, default=2000, help="number of rows in the replay (default: %(default)s)")
     add("--no-prefetch", action="store_true", help="sample when a batch is needed")
-    add("--replay-on-device", action="store_true", help="keep the frames in the device's memory too")
+    add("--replay-on-device", action="store_true", help="keep a copy of the frames in the device's memory")
     return parser.parse_args(argv)
 
 

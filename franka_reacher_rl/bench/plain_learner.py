@@ -1,8 +1,8 @@
-"""A learner with the reference's structure, to be timed against: correct and slow.
+"""A correct but slow learner with the reference's structure, as a baseline for timings.
 
-Float32, one crop at a time, images divided by 255 at each pass, five encoder passes an update, two separate critics
-whose gradients the actor step computes and throws away, an optimizer that goes parameter by parameter, and a look at
-every loss as it comes. The algorithm is the one of `core/sac.py`; nothing else is shared with it.
+It works in float32 and crops one image at a time. Images are divided by 255 in each of the five encoder passes of an
+update. There are two separate critics, whose gradients the actor step computes and discards. The optimizer handles one
+parameter at a time, and every loss is read at once. The algorithm is that of `core/learning/sac.py`; no code is shared.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from franka_reacher_rl.core.base.datatypes import Batch
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.learning.networks import cropped_size
+from franka_reacher_rl.core.replay.batch import Batch
 
 
 class PlainEncoder(nn.Module):
@@ -33,7 +33,7 @@ class PlainEncoder(nn.Module):
         self.features = 2 * channels[-1]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (batch, features) of images 0 to 255."""
+        """Return the features (batch, features) of images from 0 to 255."""
         x = images / 255.0
         for i, conv in enumerate(self.convs):
             x = conv(F.relu(x) if i else x)
@@ -44,7 +44,7 @@ class PlainEncoder(nn.Module):
 
 
 def mlp(inputs: int, hidden: list[int], outputs: int) -> nn.Sequential:
-    """Linear layers with ReLU between."""
+    """Create linear layers with ReLU between them."""
     sizes = [inputs, *hidden]
     layers = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
@@ -60,17 +60,17 @@ class PlainCritic(nn.Module):
         self.q1, self.q2 = mlp(inputs, setting.network.hidden, 1), mlp(inputs, setting.network.hidden, 1)
 
     def forward(self, images: Tensor, proprioception: Tensor, action: Tensor, detach: bool = False) -> list[Tensor]:
-        """Both values, (batch, 1) each."""
+        """Return both critics' values, (batch, 1) each."""
         features = self.encoder(images)
         x = torch.cat([features.detach() if detach else features, proprioception, action], -1)
         return [self.q1(x), self.q2(x)]
 
 
 class PlainLearner:
-    """`update` on batches of the replay, like the fast learner."""
+    """The networks and optimizers, updated from the replay's batches like the fast learner."""
 
     def __init__(self, setting: Setting, dof: int, seed: int) -> None:
-        """Makes its networks; their first values do not matter for its time."""
+        """Create the networks; their initial weights do not affect the timing."""
         torch.manual_seed(seed)
         self._setting, self._dof = setting, dof
         self._random = np.random.default_rng(seed)
@@ -84,7 +84,7 @@ class PlainLearner:
         self._temperature_optimizer = torch.optim.Adam([self.log_temperature], rate, betas=(0.5, 0.999))
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """One update of everything; returns the losses."""
+        """Update all networks once and return the losses."""
         images, next_images = self._crop(batch.image), self._crop(batch.next_image)
         s, s_next = torch.from_numpy(batch.proprioception), torch.from_numpy(batch.next_proprioception)
         temperature = self.log_temperature.exp().detach()
@@ -116,7 +116,7 @@ class PlainLearner:
         return torch.from_numpy(np.stack(crops)).float()
 
     def _act(self, images: Tensor, proprioception: Tensor) -> tuple[Tensor, Tensor]:
-        """An action and its log probability; the encoder gets no gradient."""
+        """Return an action and its log density; the encoder gets no gradient."""
         features = self.critic.encoder(images).detach()
         mean, log_std = self.actor(torch.cat([features, proprioception], -1)).chunk(2, -1)
         low, high = self._setting.network.log_std_min, self._setting.network.log_std_max

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import StepId
+from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
+from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import keep_freed_memory, prepare_learner
 from franka_reacher_rl.core.learning.networks import network_digest
-from franka_reacher_rl.core.learning.sac import SAC
-from franka_reacher_rl.core.learning.stopwatch import TimeBook
+from franka_reacher_rl.core.learning.stopwatch import Stopwatch
+from franka_reacher_rl.core.learning.trainer import Trainer
 from franka_reacher_rl.core.loop.gate import Answer, RequestGate, UpdateBudget
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
-from franka_reacher_rl.core.replay.checkpoint import Checkpointer
-from franka_reacher_rl.core.replay.replay import Replay
-from franka_reacher_rl.core.replay.sources import Source
+from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.msg import LearnerStatus, Policy, Tick, Transition
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import bytes_msg, transition_from_msg
@@ -59,25 +59,16 @@ class Learner(Node):
         )
         self._run_id = uuid.uuid4().hex
         keep_freed_memory()
-        self._sac = SAC(self._image, network, sac, self._settings, self._robot.dof, seed)
-        self._replay = Replay(
-            self._settings.replay_capacity,
-            self._image.height,
-            self._image.width,
-            self._image.frames,
-            3 * self._robot.dof,
-            self._robot.dof,
-            seed,
-        )
-        self._checkpoints = self._open_checkpoints(resume)
+        self._trainer = self._make_trainer(network, sac, seed, resume)
+        self._weights = FlatWeights(self._trainer.sac.policy)
         self._checkpoint_due = time.monotonic() + self._settings.checkpoint_period
         self._store = PolicyWriter(self._run_id, network_digest(self._image, network, self._robot.dof))
         budget = UpdateBudget(self._settings.warmup_steps, self._settings.max_updates_per_step)
         self._gate = RequestGate(budget)
         self._newest = StepId(0, 0)
-        self._book = TimeBook()
-        self._updates_at_status = self._sac.updates
-        self._source: Source | None = None
+        self._watch = Stopwatch()
+        self._status_at, self._times_at_status = time.monotonic(), self._watch.totals()
+        self._updates_at_status = self._trainer.updates
         self._changed = threading.Condition()
         self._stopping = False
         self._failure: BaseException | None = None
@@ -85,19 +76,18 @@ class Learner(Node):
         self._thread = threading.Thread(target=self._work, name="updates", daemon=True)
         self._thread.start()
 
-    def _open_checkpoints(self, resume: bool) -> Checkpointer | None:
-        if not self._run_dir:
-            if resume:
-                raise ValueError("resume without run_dir: say which run")
-            return None
-        checkpoints = Checkpointer(Path(self._run_dir) / "checkpoints", self._sac, self._replay)
+    def _make_trainer(self, network: NetworkSettings, sac: SACSettings, seed: int, resume: bool) -> Trainer:
+        if resume and not self._run_dir:
+            raise ValueError("resume without run_dir: say which run")
+        folder = Path(self._run_dir) / "checkpoints" if self._run_dir else None
+        trainer = make_trainer(self._image, network, sac, self._settings, self._robot.dof, seed, checkpoints=folder)
         if resume:
-            if checkpoints.restore() is None:
+            if trainer.restore() is None:
                 self.get_logger().warning(f"no checkpoint in {self._run_dir}: learning starts anew")
             else:
-                what = f"update {self._sac.updates}, {self._replay.steps} steps stored"
+                what = f"update {trainer.updates}, {trainer.stored_steps} steps stored"
                 self.get_logger().info(f"resumed from the checkpoint of {what}")
-        return checkpoints
+        return trainer
 
     def _connect(self) -> None:
         self._policies = self.create_publisher(Policy, "~/policy", qos.LATCHED)
@@ -112,7 +102,7 @@ class Learner(Node):
     def _on_transition(self, message: Transition) -> None:
         try:
             transition = transition_from_msg(message)
-            self._replay.add(transition)
+            self._trainer.add(transition)
         except ValueError as error:
             self.get_logger().error(f"transition refused: {error}", throttle_duration_sec=5.0)
             return
@@ -131,7 +121,7 @@ class Learner(Node):
         try:
             # Niceness and cores are a thread's, and of those it starts: the callbacks keep the node's own.
             prepare_learner(self._settings.threads, self._settings.nice, self._settings.cores)
-            self._source = Source(self._replay, self._settings, self._sac.device)
+            self._trainer.start()
             self._publish_policy()
             while self._step():
                 self._checkpoint_if_due()
@@ -141,40 +131,39 @@ class Learner(Node):
     def _step(self) -> bool:
         """Answers one request, or waits a little for what is missing; False when it is time to stop."""
         with self._changed:
-            decision = self._gate.decide(self._newest, self._replay.steps, self._sac.updates)
+            decision = self._gate.decide(self._newest, self._trainer.stored_steps, self._trainer.updates)
             if decision not in (Answer.UPDATE, Answer.ANSWER):
-                with self._book.part(decision.value):
+                with self._watch.part(decision.value):
                     self._changed.wait(0.1)
                 return not self._stopping
             step = self._gate.answer()
         if decision is Answer.UPDATE:
             self._update()
         stamp = self.get_clock().now().to_msg()
-        version = self._sac.policy_version
+        version = self._trainer.policy_version
         self._answers.publish(Tick(stamp=stamp, episode=step.episode, step=step.step, policy_version=version))
         return not self._stopping
 
     def _update(self) -> None:
-        assert self._source is not None
-        with self._book.part("sampling"):
-            batch = self._source.next()
-        with self._book.part("update"):
-            self._sac.update(batch)
+        with self._watch.part("sampling"):
+            batch = self._trainer.sample()
+        with self._watch.part("update"):
+            self._trainer.update(batch)
             if self._settings.extra_update_time:
                 time.sleep(self._settings.extra_update_time)
-        with self._book.part("transfer"):
+        with self._watch.part("transfer"):
             self._publish_policy()
 
     def _checkpoint_if_due(self) -> None:
         period, now = self._settings.checkpoint_period, time.monotonic()
-        if self._checkpoints is None or not period or now < self._checkpoint_due:
+        if not self._run_dir or not period or now < self._checkpoint_due:
             return
-        with self._book.part("checkpoint"):
-            self._checkpoints.save()
+        with self._watch.part("checkpoint"):
+            self._trainer.save()
         self._checkpoint_due = now + period
 
     def _publish_policy(self) -> None:
-        weights, version = self._sac.policy_bytes(), self._sac.policy_version
+        weights, version = self._weights.bytes(), self._trainer.policy_version
         announcement = self._store.inline(weights, version) if self._inline else self._store.publish(weights, version)
         message = Policy(**vars(announcement))
         if self._inline:
@@ -187,15 +176,18 @@ class Learner(Node):
     def _publish_status(self) -> None:
         if self._failure is not None:
             raise RuntimeError(f"updates ended: {type(self._failure).__name__}: {self._failure}") from self._failure
-        seconds, fractions = self._book.close()
-        updates = self._sac.updates
-        info = self._sac.info() if updates else {}
+        now, totals = time.monotonic(), self._watch.totals()
+        seconds = max(1e-9, now - self._status_at)
+        fractions = {k: (v - self._times_at_status.get(k, 0)) * 1e-9 / seconds for k, v in totals.items()}
+        self._status_at, self._times_at_status = now, totals
+        updates = self._trainer.updates
+        info = self._trainer.info() if updates else {}
         status = LearnerStatus(
             run_id=self._run_id,
             updates=updates,
-            policy_version=self._sac.policy_version,
-            stored_steps=self._replay.steps,
-            replay_size=len(self._replay),
+            policy_version=self._trainer.policy_version,
+            stored_steps=self._trainer.stored_steps,
+            replay_size=len(self._trainer.replay),
             seconds=seconds,
             updates_per_s=(updates - self._updates_at_status) / seconds,
             waiting_for_data=fractions.get(Answer.WAIT_FOR_DATA.value, 0.0),
@@ -227,24 +219,21 @@ class Learner(Node):
 
     def diagnose(self) -> Diagnosis:
         level, _, _ = super().diagnose()
-        values = {"updates": self._sac.updates, "stored_steps": self._replay.steps}
-        return level, "learning" if self._sac.updates else "filling the replay", values
+        values = {"updates": self._trainer.updates, "stored_steps": self._trainer.stored_steps}
+        return level, "learning" if self._trainer.updates else "filling the replay", values
 
     def on_stop(self) -> None:
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join(timeout=30.0)
-        if self._source is not None:
-            self._source.close()
-        if self._checkpoints is not None:
-            self._checkpoints.save(wait=True)
+        if self._run_dir:
+            self._trainer.save(wait=True)
             folder = Path(self._run_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            new = folder / "policy.safetensors.new"
-            new.write_bytes(self._sac.policy_bytes())
-            new.replace(folder / "policy.safetensors")
-            self.get_logger().info(f"policy {self._sac.policy_version} saved in {folder / 'policy.safetensors'}")
+            write_atomic(folder / "policy.safetensors", self._weights.bytes())
+            self.get_logger().info(f"policy {self._trainer.policy_version} saved in {folder / 'policy.safetensors'}")
+        self._trainer.close()
         self._store.close()
 
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
+from franka_reacher_rl.core.base.safetensors_format import Arrays
 from franka_reacher_rl.core.base.settings import Setting
-from franka_reacher_rl.core.learning.sac import SAC, Arrays
+from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.policy.policy import Policy
-from franka_reacher_rl.core.replay.checkpoint import Checkpointer
-from franka_reacher_rl.core.replay.replay import Replay
+from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.virtual.wiring import Action, View
 
@@ -35,13 +35,20 @@ class LearningAgent:
             rows: That the run will store at most; a replay no larger than needed is taken.
         """
         image, dof = setting.image, robot.dof
-        capacity = max(min(setting.learner.replay_capacity, rows), image.frames + 2)
-        self._batch_size = setting.learner.batch_size
-        self._sac = SAC(image, setting.network, setting.sac, setting.learner, dof, seed)
-        self._replay = Replay(capacity, image.height, image.width, image.frames, 3 * dof, dof, seed)
+        self._trainer = make_trainer(
+            image,
+            setting.network,
+            setting.sac,
+            setting.learner,
+            dof,
+            seed,
+            rows=rows,
+            checkpoints=folder,
+            exact_draws=True,
+        )
+        self._weights = FlatWeights(self._trainer.sac.policy)
         self._policy = Policy(image, setting.network, dof, seed)
         self._stack = FrameStack(image.height, image.width, image.frames)
-        self._checkpointer = Checkpointer(folder, self._sac, self._replay)
         self._none = np.zeros(dof, np.float32)
         self._action, self._version = self._none, 0
         self._taken: tuple[Action, int] = (self._none, 0)
@@ -52,20 +59,20 @@ class LearningAgent:
     @property
     def stored_steps(self) -> int:
         """Complete transitions in the replay, ever."""
-        return self._replay.steps
+        return self._trainer.stored_steps
 
     @property
     def updates(self) -> int:
         """Updates made."""
-        return self._sac.updates
+        return self._trainer.updates
 
     def info(self) -> dict[str, float]:
         """The last update's losses and means; empty before the first."""
-        return self._sac.info()
+        return self._trainer.info()
 
     def policy_bytes(self) -> bytes:
         """The learner's newest policy as safetensors."""
-        return bytes(self._sac.policy_bytes())
+        return bytes(self._weights.bytes())
 
     def see(self, view: View, step: StepId, *, truncated: bool) -> None:
         """Takes an observation and stores it with the action that led to it."""
@@ -79,7 +86,7 @@ class LearningAgent:
         reward = 0.0 if first else view.reward
         observation = Observation(step, view.frame, view.proprioception, reward, first, False, truncated)
         action, version = self._taken
-        self._replay.add(Transition(observation, action, version))
+        self._trainer.add(Transition(observation, action, version))
 
     def act(self) -> Action:
         """An action for the last observation, by the policy in use."""
@@ -89,8 +96,8 @@ class LearningAgent:
 
     def update(self) -> None:
         """One update with what is stored now."""
-        self._sac.update(self._replay.sample(self._batch_size))
-        self._on_the_way[self._sac.policy_version] = self._sac.policy_weights()
+        self._trainer.update(self._trainer.sample())
+        self._on_the_way[self._trainer.policy_version] = self._trainer.sac.policy_weights()
 
     def use(self, version: int) -> None:
         """The actor takes that version of the policy."""
@@ -108,12 +115,12 @@ class LearningAgent:
         weights = {f"{_WEIGHTS}{v}.{name}": a for v, policy in policies.items() for name, a in policy.items()}
         own = {"version": self._version}
         noise: Arrays = {"noise": self._policy.random_state}
-        if not self._checkpointer.save({"agent": own, **extra}, {**noise, **weights, **arrays}, wait=True):
-            raise OSError(self._checkpointer.failure)
+        if not self._trainer.save({"agent": own, **extra}, {**noise, **weights, **arrays}, wait=True):
+            raise OSError(self._trainer.save_error)
 
     def restore(self) -> tuple[dict[str, Any], Arrays] | None:
         """Takes up the newest checkpoint; gives what else was saved with it, or None where there is none."""
-        restored = self._checkpointer.restore()
+        restored = self._trainer.restore()
         if restored is None:
             return None
         extra, arrays = restored

@@ -1,4 +1,4 @@
-"""The learner's bench prints what it promises, and refuses what it cannot measure."""
+"""The learner's benchmark prints its results and refuses invalid options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from franka_reacher_rl.bench import learner as bench_learner
 from franka_reacher_rl.bench.learner import main
-from franka_reacher_rl.core.base.datatypes import Batch
+from franka_reacher_rl.core.replay.batch import Batch
 
 SMALL = [
     "--setting",
@@ -37,29 +37,29 @@ def test_json_has_the_parts_the_sum_and_the_ratio(capsys: pytest.CaptureFixture[
     assert result["speedup"] == pytest.approx(result["plain"]["median"] / result["ms_per_update"], rel=0.01)
 
 
-def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_lists_parts_and_totals(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(SMALL) == 0
     out = capsys.readouterr().out
     assert "ms per update" in out and "sample" in out and "publishing the policy" in out
 
 
 @pytest.mark.parametrize("bad", [["--setting", "nothing"], ["--size", "big"], ["--precision", "float8"]])
-def test_what_is_not_there_is_refused(bad: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_refused(bad: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL, *bad]) == 2
     assert "bench learner:" in capsys.readouterr().err
 
 
-def test_cuda_is_refused_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cuda_is_refused_if_not_available(capsys: pytest.CaptureFixture[str]) -> None:
     if torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("CUDA is available")
     assert main([*SMALL, "--device", "cuda"]) == 2
     assert "no CUDA device" in capsys.readouterr().err
 
 
 def test_the_plain_learner_learns_the_same_thing() -> None:
-    """A step that ends with reward 1 is worth 1: it must find that, or it would be no comparison."""
+    """It learns that a final step with reward 1 has value 1."""
     setting = bench_learner._setting(bench_learner._parse([*SMALL, "--batch", "16"]))
-    replay = bench_learner._filled(setting, 60, pinned=False)
+    replay = bench_learner._trainer(setting, 60).replay
     plain = bench_learner.PlainLearner(setting, bench_learner.DOF, seed=0)
     losses = []
     batch = replay.sample(16)

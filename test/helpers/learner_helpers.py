@@ -1,16 +1,18 @@
-"""Small settings and made-up data for the learner's tests."""
+"""Small settings and synthetic data for the learner's tests."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from franka_reacher_rl.core.base.datatypes import Batch, Observation, StepId, Transition
+from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.learning.sac import SAC
+from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.core.replay.batch import Batch
 from franka_reacher_rl.core.replay.replay import Replay
 
-# Tiny tensors: waking further threads takes longer than the work, on a busy machine a thousand times.
+# the tensors are tiny: waking further threads takes longer than the work, much longer on a busy machine
 torch.set_num_threads(1)
 
 DOF = 2
@@ -19,17 +21,21 @@ NETWORK = NetworkSettings(channels=[4, 6], strides=[2, 1], hidden=[16, 16])
 
 
 def make_sac(precision: str = "float32", seed: int = 0, **settings: float) -> SAC:
-    """A tiny learner."""
+    """Create a tiny learner."""
     learner = LearnerSettings(batch_size=8, device="cpu", precision=precision)
     return SAC(IMAGE, NETWORK, SACSettings(**settings), learner, DOF, seed)
 
 
+def policy_bytes(sac: SAC) -> bytes:
+    """Return the learner's policy as safetensors bytes."""
+    return bytes(FlatWeights(sac.policy).bytes())
+
+
 def make_batch(random: np.random.Generator, n: int = 8, image: ImageSettings = IMAGE, dof: int = DOF) -> Batch:
-    """Random transitions, some of them terminated."""
-    stacks = random.integers(0, 256, (n, image.channels + 3, image.height, image.width), dtype=np.uint8)
+    """Create random transitions, some of them terminated."""
+    shape = (n, image.frames + 1, 3, image.height, image.width)
     return Batch(
-        image=stacks[:, 3:],
-        next_image=stacks[:, :-3],
+        frames=random.integers(0, 256, shape, dtype=np.uint8),
         proprioception=random.standard_normal((n, 3 * dof)).astype(np.float32),
         next_proprioception=random.standard_normal((n, 3 * dof)).astype(np.float32),
         action=random.uniform(-1, 1, (n, dof)).astype(np.float32),
@@ -39,14 +45,14 @@ def make_batch(random: np.random.Generator, n: int = 8, image: ImageSettings = I
 
 
 def make_replay(capacity: int = 40, seed: int = 0, image: ImageSettings = IMAGE) -> Replay:
-    """An empty replay for the tiny learner."""
+    """Create an empty replay for the tiny learner."""
     return Replay(capacity, image.height, image.width, image.frames, 3 * DOF, DOF, seed)
 
 
 def make_transition(
     number: int, episode: int, step: int, *, first: bool = False, last: bool = False, image: ImageSettings = IMAGE
 ) -> Transition:
-    """A row that carries its number in every part: pixels number % 251, proprioception, reward."""
+    """Create a row with its number in every part: pixels number % 251, proprioception and reward."""
     frame = np.full((image.height, image.width, 3), number % 251, np.uint8)
     proprioception = np.full(3 * DOF, number, np.float32)
     observation = Observation(
@@ -57,7 +63,7 @@ def make_transition(
 
 
 def fill(replay: Replay, rows: int, episode_length: int = 7, begin: int = 0) -> None:
-    """Adds consecutive episodes."""
+    """Add consecutive episodes."""
     for number in range(begin, begin + rows):
         episode, step = divmod(number, episode_length)
         last = step == episode_length - 1

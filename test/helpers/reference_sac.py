@@ -1,6 +1,7 @@
-"""The reference's SAC, plain and slow: float64, one crop at a time, five encoder passes, no trick.
+"""The reference's SAC without optimizations: float64, one crop at a time, five encoder passes.
 
-It shares no code with the package and says the algorithm a second time, so that the fast learner can be held to it.
+It implements the algorithm a second time and shares no code with the package, so that tests can compare the two. Like
+the fast learner and unlike the reference, the actor step uses features from before the critic step.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Array = npt.NDArray[np.generic]
 
 
 class PlainAdam:
-    """Adam (Kingma and Ba 2015, algorithm 1), parameter by parameter."""
+    """Adam (Kingma and Ba 2015, algorithm 1), one parameter at a time."""
 
     def __init__(self, parameters: list[Tensor], rate: float, beta1: float, beta2: float = 0.999) -> None:
         self.parameters, self.rate, self.beta1, self.beta2 = parameters, rate, beta1, beta2
@@ -27,7 +28,7 @@ class PlainAdam:
         self.t = 0
 
     def step(self, loss: Tensor) -> None:
-        """One step down the gradient of the loss."""
+        """Take one step to reduce the loss."""
         gradients = torch.autograd.grad(loss, self.parameters)
         self.t += 1
         with torch.no_grad():
@@ -39,7 +40,7 @@ class PlainAdam:
 
 
 class ReferenceSAC:
-    """Takes its first weights from the fast learner's state, and names them alike."""
+    """A learner whose initial weights, and their names, come from the fast learner's state."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class ReferenceSAC:
         return [v for k, v in self.weights.items() if k.startswith(prefix)]
 
     def crops(self, images: Array, offsets: Array) -> Tensor:
-        """(batch, channels, height, width) in [0, 1], image by image."""
+        """Crop image by image; return (batch, channels, height, width) in [0, 1]."""
         rows, columns = self.crop
         cropped = []
         for image, (row, column) in zip(images, offsets.tolist(), strict=True):
@@ -80,7 +81,7 @@ class ReferenceSAC:
         return torch.tensor(np.stack(cropped), dtype=self.dtype) / 255.0
 
     def encode(self, name: str, images: Tensor) -> Tensor:
-        """Convolutions, softmax over each map, expected x and y."""
+        """Apply the convolutions and the softmax over each map; return expected x and y."""
         x = images
         for i, stride in enumerate(self.strides):
             weight, bias = self.weights[f"{name}.convs.{i}.weight"], self.weights[f"{name}.convs.{i}.bias"]
@@ -88,14 +89,14 @@ class ReferenceSAC:
             if i < len(self.strides) - 1:
                 x = x.clamp(min=0)
         height, width = x.shape[2:]
-        # the places are constants of the network, rounded to float32 like its weights
+        # the positions are constants of the network, rounded to float32 like its weights
         ys, xs = (torch.linspace(-1, 1, n, dtype=torch.float32).to(self.dtype) for n in (height, width))
         p = x.exp() / x.exp().sum((2, 3), keepdim=True)
         expected_x, expected_y = (p * xs).sum((2, 3)), (p * ys[:, None]).sum((2, 3))
         return torch.stack([expected_x, expected_y], 2).flatten(1)
 
     def act(self, features: Tensor, proprioception: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """An action and its log density by the change of variables, eq. (26) of Haarnoja et al. 2018."""
+        """Return an action and its log density by the change of variables, eq. (26) of Haarnoja et al. 2018."""
         x = torch.cat([features, proprioception], 1)
         layers = len([k for k in self.weights if k.startswith("actor.layers.")]) // 2
         for i in range(layers):
@@ -109,7 +110,7 @@ class ReferenceSAC:
         return u.tanh(), (density.log() - (1 - u.tanh() ** 2).log()).sum(1)
 
     def value(self, name: str, which: int, features: Tensor, proprioception: Tensor, action: Tensor) -> Tensor:
-        """One critic, (batch,)."""
+        """Return one critic's values, (batch,)."""
         x = torch.cat([features, proprioception, action], 1)
         layers = len([k for k in self.weights if k.startswith(f"{name}.weights.")])
         for i in range(layers):
@@ -119,8 +120,9 @@ class ReferenceSAC:
         return x[:, 0]
 
     def update(self, batch: Mapping[str, Array], offsets: Array, next_offsets: Array, noise: Array, next_noise: Array):
-        """One update; returns the losses."""
-        b = {k: torch.tensor(np.array(batch[k]), dtype=self.dtype) for k in batch if "image" not in k}
+        """Update all networks once; return the losses."""
+        vectors = ("proprioception", "next_proprioception", "action", "reward", "terminated")
+        b = {k: torch.tensor(np.array(batch[k]), dtype=self.dtype) for k in vectors}
         eps, next_eps = torch.tensor(noise, dtype=self.dtype), torch.tensor(next_noise, dtype=self.dtype)
         temperature = self.weights["log_temperature"].detach().exp()
         s, s_next = b["proprioception"], b["next_proprioception"]

@@ -10,6 +10,7 @@ from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings,
 from franka_reacher_rl.core.learning.networks import network_digest
 from franka_reacher_rl.core.learning.sac import SAC
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
+from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.msg import Action, Policy, Tick, Transition
 from franka_reacher_rl.msg import Observation as ObservationMsg
 from franka_reacher_rl.nodes.actor import Actor
@@ -41,7 +42,7 @@ class Around:
         self.ready = probe.listen(Bool, "/actor/ready", qos.LATCHED)
 
     def policy(self, version: int) -> None:
-        weights = self.sac.policy_bytes()
+        weights = FlatWeights(self.sac.policy).bytes()
         announce = self.writer.inline if self.inline else self.writer.publish
         message = Policy(**vars(announce(weights, version)))
         message.stamp = self.probe.node.get_clock().now().to_msg()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -74,21 +74,3 @@ class Transition:
     observation: Observation
     action: npt.NDArray[np.float32]  # (joints,), normalised to [-1, 1]
     policy_version: int = 0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A sampled set of transitions, on the host.
-
-    `image` holds the stack before the action (newest frame first) and `next_image` the one after; both
-    uint8, uncropped.
-    """
-
-    image: npt.NDArray[np.uint8]  # (batch, 3 * frames, height, width)
-    next_image: npt.NDArray[np.uint8]  # (batch, 3 * frames, height, width)
-    proprioception: npt.NDArray[np.float32]  # (batch, 3 * joints)
-    next_proprioception: npt.NDArray[np.float32]  # (batch, 3 * joints)
-    action: npt.NDArray[np.float32]  # (batch, joints)
-    reward: npt.NDArray[np.float32]  # (batch,)
-    terminated: npt.NDArray[np.float32]  # (batch,), 1 where the task ended: no bootstrap
-    index: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # (batch,), of the rows

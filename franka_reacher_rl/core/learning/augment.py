@@ -1,7 +1,7 @@
 """Random crops (Laskin et al. 2020, "Reinforcement learning with augmented data").
 
-Offsets are drawn evenly from 0 to twice the radius, and the acting crop is the centre, so that the policy acts in the
-middle of what it was trained on.
+Training crops start at offsets drawn uniformly from 0 to twice the radius. The policy acts on the central crop, the
+mean position of the training crops.
 """
 
 from __future__ import annotations
@@ -11,49 +11,49 @@ from torch import Tensor
 
 
 def draw_offsets(batch: int, radius: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Rows and columns at which crops start, int64 (batch, 2), on the CPU."""
+    """Draw the rows and columns at which crops start, int64 (batch, 2), on the CPU."""
     rows = torch.randint(0, 2 * radius[0] + 1, (batch,), generator=generator)
     columns = torch.randint(0, 2 * radius[1] + 1, (batch,), generator=generator)
     return torch.stack([rows, columns], -1)
 
 
 def centre_crop(images: Tensor, radius: tuple[int, int]) -> Tensor:
-    """The acting crop, a view: (..., height - 2 * rows, width - 2 * columns)."""
+    """Return the crop for acting, a view: (..., height - 2 * rows, width - 2 * columns)."""
     rows, columns = radius
     height, width = images.shape[-2:]
     return images[..., rows : height - rows, columns : width - columns]
 
 
 class Cropper:
-    """Crops each image of a batch at its own offset, and gives it the layout and type of the convolutions.
+    """Crops each image of a batch at its own offset and converts it to the convolutions' memory layout and type.
 
-    It keeps its memory, so what it returns is written anew by the next call.
+    Each call overwrites the crops that the previous one returned.
     """
 
     def __init__(self, height: int, width: int, dtype: torch.dtype) -> None:
-        """Takes memory with the first batch.
+        """Describe the crops; the first batch allocates memory.
 
         Args:
-            height: Of a crop.
-            width: Of a crop.
-            dtype: Of the pixels that come out.
+            height: Height of a crop in pixels.
+            width: Width of a crop in pixels.
+            dtype: Type of the crops' pixels.
         """
         self.height, self.width, self.dtype = height, width, dtype
         self._crops, self._interleaved, self._pixels = (torch.empty(0) for _ in range(3))
 
     @torch.no_grad()
     def __call__(self, images: Tensor, offsets: Tensor) -> Tensor:
-        """The crops.
+        """Crop a batch.
 
         Args:
             images: uint8 (batch, channels, height, width), any strides.
             offsets: int64 (batch, 2), rows and columns, on the images' device.
 
         Returns:
-            (batch, channels, height, width) of the crop, channels last in memory, 0 to 255.
+            Crops (batch, channels, crop height, crop width), channels last in memory, 0 to 255.
 
         Raises:
-            ValueError: An offset reaches over the edge (on the CPU; elsewhere looking would mean waiting).
+            ValueError: A crop reaches over the edge. On CUDA this is not checked, since it would require a wait.
         """
         shape = (*images.shape[:2], self.height, self.width)
         if self._pixels.shape != shape or self._pixels.dtype != self.dtype:
@@ -63,21 +63,21 @@ class Cropper:
         if images.is_cuda:
             return self._pixels.copy_(self._by_index(images, offsets))
         self._one_by_one(images, offsets)
-        # bytes are four times fewer than floats: change their order first, their type after
+        # reorder the bytes before the conversion: floats are four times larger
         return self._pixels.copy_(self._interleaved.copy_(self._crops))
 
     def _one_by_one(self, images: Tensor, offsets: Tensor) -> None:
-        """In NumPy: whole rows are copied, at memory's speed, and no threads have to be woken for each image."""
+        """Crop with NumPy, which copies whole rows and does not wake threads for each image."""
         low, high = offsets.amin(0).tolist(), offsets.amax(0).tolist()
         if min(low) < 0 or high[0] + self.height > images.shape[-2] or high[1] + self.width > images.shape[-1]:
             size, whole = (self.height, self.width), tuple(images.shape[-2:])
-            raise ValueError(f"crops of {size} at {low} to {high} reach over the edge of {whole} images")
+            raise ValueError(f"crops of {size} at offsets {low} to {high} reach over the edge of {whole} images")
         source, target = images.numpy(), self._crops.numpy()
         for i, (row, column) in enumerate(offsets.tolist()):
             target[i] = source[i, :, row : row + self.height, column : column + self.width]
 
     def _by_index(self, images: Tensor, offsets: Tensor) -> Tensor:
-        """In one kernel."""
+        """Crop with a single indexing kernel."""
         device = images.device
         batch = torch.arange(len(images), device=device)[:, None, None]
         rows = (offsets[:, :1] + torch.arange(self.height, device=device))[:, :, None]  # (batch, height, 1)

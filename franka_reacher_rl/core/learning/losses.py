@@ -1,7 +1,7 @@
-"""The losses of soft actor-critic: one function each, returning its value and what is worth knowing about it.
+"""The losses of soft actor-critic, each a function that returns the loss and diagnostic values.
 
-Haarnoja et al. 2018, "Soft actor-critic algorithms and applications" (equation numbers are this paper's), with twin
-critics and the smaller of the two where a value is used.
+Equation numbers refer to Haarnoja et al. 2018, "Soft actor-critic algorithms and applications". There are twin critics;
+wherever a value is used, it is the smaller of their two values.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ def target_value(
     temperature: Tensor,
     discount: float,
 ) -> Tensor:
-    """What the critics should say, eq. (2) and (3): reward + discount * soft value of the next observation.
+    """Compute the critics' target, eq. (2) and (3): reward + discount * soft value of the next observation.
 
-    A time limit is no end of the task and bootstraps.
+    A time limit does not end the task, so its value is bootstrapped.
 
     Args:
         actor: The current policy.
-        target_critic: The slow critics.
-        features: Of the next observation by the current encoder, for the actor, (batch, features).
-        target_features: Of the next observation by the slow encoder, for the slow critics, (batch, features).
-        proprioception: Of the next observation, (batch, 3 * dof).
-        reward: (batch,).
-        terminated: (batch,), 1 where nothing follows.
-        noise: Of the next action, standard normal, (batch, dof).
+        target_critic: The target critics.
+        features: The next observation as encoded by the current encoder, for the actor, (batch, features).
+        target_features: The next observation as encoded by the target encoder, for the target critics, (batch,
+            features).
+        proprioception: Proprioception of the next observation, (batch, 3 * dof).
+        reward: Rewards, (batch,).
+        terminated: 1 where the task ended, else 0, (batch,).
+        noise: Standard normal noise of the next action, (batch, dof).
         temperature: Weight of the entropy.
-        discount: Per step.
+        discount: Discount per step.
 
     Returns:
-        (batch,).
+        Targets, (batch,).
     """
     mean, log_std = actor(features, proprioception)
     action, log_prob = squashed_sample(mean, log_std, noise)
@@ -55,7 +56,7 @@ def target_value(
 def critic_loss(
     critic: TwinCritic, features: Tensor, proprioception: Tensor, action: Tensor, target: Tensor
 ) -> tuple[Tensor, Info]:
-    """Mean squared error against the target (batch,), eq. (5) without its factor 1/2, summed over the critics."""
+    """Compute the mean squared error to the target (batch,), eq. (5) without the factor 1/2, summed over critics."""
     q = critic(features, proprioception, action)  # (2, batch)
     loss = (q - target).square().mean(1).sum()
     return loss, {"critic_loss": loss.detach(), "q_mean": q.detach().mean()}
@@ -64,7 +65,7 @@ def critic_loss(
 def actor_loss(
     actor: Actor, critic: TwinCritic, features: Tensor, proprioception: Tensor, noise: Tensor, temperature: Tensor
 ) -> tuple[Tensor, Info]:
-    """Mean of temperature * log probability - value, eq. (9), on features that pass no gradient to the encoder."""
+    """Compute the mean of temperature * log probability - value, eq. (9), from detached features."""
     mean, log_std = actor(features, proprioception)
     action, log_prob = squashed_sample(mean, log_std, noise)
     value = critic(features, proprioception, action).amin(0)  # (batch,)
@@ -73,7 +74,10 @@ def actor_loss(
 
 
 def temperature_loss(log_temperature: Tensor, entropy: Tensor, target_entropy: float) -> tuple[Tensor, Info]:
-    """Eq. (18), temperature * (entropy - target): the temperature rises while the entropy is below its target."""
+    """Compute temperature * (entropy - target), eq. (18).
+
+    Minimising it raises the temperature while the entropy is below its target.
+    """
     temperature = torch.exp(log_temperature)
     loss = temperature * (entropy - target_entropy)
     return loss, {"temperature_loss": loss.detach(), "temperature": temperature.detach()}

@@ -1,25 +1,64 @@
-"""What a learner's process asks of the machine it runs on."""
+"""The learner's use of the machine: device, arithmetic, threads, priority and memory."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 import torch
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h of glibc
 
 
-def prepare_learner(threads: int = 0, nice: int = 0, cores: str = "") -> None:
-    """Sets up this process for updates. Call it once, before any network is made.
-
-    Args:
-        threads: Of PyTorch's arithmetic; 0: one per core that the process may use.
-        nice: Niceness at least; a process cannot lower its own.
-        cores: To stay on, for example `1,2-3`; empty: all.
+def choose_device(name: str) -> torch.device:
+    """Return the device that `LearnerSettings.device` selects.
 
     Raises:
-        ValueError: There is no such core.
+        ValueError: CUDA is requested but not available.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ValueError(
+            "device = 'cuda', but PyTorch finds no CUDA device: install its driver, or use 'auto' or 'cpu'"
+        )
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Return the type of the convolutions that `LearnerSettings.precision` selects.
+
+    `auto` selects bfloat16 where the hardware multiplies bfloat16 matrices: CUDA from compute capability 8, x86 with
+    AMX or AVX-512 BF16, 64-bit ARM with BF16. Elsewhere bfloat16 is emulated and slower than float32.
+    """
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        native = bool(processor_features() & {"amx_bf16", "avx512_bf16", "bf16"})
+    return torch.bfloat16 if native else torch.float32
+
+
+def processor_features() -> set[str]:
+    """Return the processor's feature flags; empty if the system does not list them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith(("flags", "Features"))), set())
+
+
+def prepare_learner(threads: int = 0, nice: int = 0, cores: str = "") -> None:
+    """Set up this process for updates; call it once, before any network is made.
+
+    Args:
+        threads: Threads of PyTorch's arithmetic; 0 for one per core that the process may use.
+        nice: Minimum niceness; a process cannot lower its own.
+        cores: Cores to stay on, for example `1,2-3`; empty for all.
+
+    Raises:
+        ValueError: The process may not use one of the cores.
     """
     if cores:
         wanted, allowed = parse_cores(cores), os.sched_getaffinity(0)
@@ -34,10 +73,10 @@ def prepare_learner(threads: int = 0, nice: int = 0, cores: str = "") -> None:
 
 
 def parse_cores(text: str) -> set[int]:
-    """The cores that `1,2-3` names.
+    """Parse a list of cores such as `1,2-3`.
 
     Raises:
-        ValueError: It names none.
+        ValueError: The text is not such a list.
     """
     cores: set[int] = set()
     try:
@@ -52,13 +91,13 @@ def parse_cores(text: str) -> set[int]:
 
 
 def keep_freed_memory() -> bool:
-    """Has malloc keep what is freed instead of giving it back to the system.
+    """Make malloc keep freed memory instead of returning it to the system.
 
-    Every update allocates and frees activations of tens of megabytes; fresh pages for them cost more than the
-    arithmetic on them (a ReLU over 54 MB: 13 ms with fresh pages, 3 ms without).
+    Every update allocates and frees activations of tens of megabytes. The page faults of fresh memory cost more than
+    the arithmetic (a ReLU over 54 MB takes 13 ms with fresh pages, 3 ms without).
 
     Returns:
-        Whether the C library took it; another than glibc may not.
+        Whether the C library accepted the settings; only glibc is known to do so.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

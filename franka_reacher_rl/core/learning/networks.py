@@ -1,9 +1,9 @@
 """Encoder, actor and critics, as in the reference (RAD's SAC with a spatial soft-argmax).
 
-Convolutions 3x3 without padding, ReLU between and none after the last, spatial soft-argmax (Levine et al. 2016,
-"End-to-end training of deep visuomotor policies", section 5.1), then a multilayer perceptron on the features and the
-proprioception. Images enter as 0..255; the 1/255 is folded into the first convolution, so no pass over the pixels is
-spent on it.
+The encoder has 3x3 convolutions without padding, with ReLU between them and none after the last, followed by a spatial
+soft-argmax (Levine et al. 2016, "End-to-end training of deep visuomotor policies", section 5.1). Actor and critics are
+multilayer perceptrons on the features and the proprioception. Pixels range from 0 to 255; their scaling by 1/255 is
+folded into the weights of the first convolution, which saves a pass over the pixels.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 
 
 class Encoder(nn.Module):
-    """Convolutions and spatial soft-argmax; computes in the type of its input."""
+    """Convolutions and spatial soft-argmax, computed in the type of the input."""
 
     grid: Tensor
 
     def __init__(self, image: ImageSettings, network: NetworkSettings) -> None:
-        """Makes an encoder for the cropped image.
+        """Create an encoder for the cropped image.
 
         Raises:
             ValueError: The image is too small for the convolutions.
@@ -42,19 +42,19 @@ class Encoder(nn.Module):
         if height < 1 or width < 1:
             raise ValueError(
                 f"a {image.width}x{image.height} image is too small for {len(network.channels)} convolutions with "
-                f"strides {network.strides}: take a larger image or fewer layers"
+                f"strides {network.strides}: use a larger image or fewer layers"
             )
         self.features = 2 * network.channels[-1]
         self.register_buffer("grid", _grid(height, width), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Features of stacks of frames.
+        """Encode stacks of frames.
 
         Args:
-            pixels: (batch, channels, height, width), cropped, 0 to 255.
+            pixels: Cropped stacks, (batch, channels, height, width), 0 to 255.
 
         Returns:
-            float32 (batch, features): each last channel's expected x and y, in [-1, 1].
+            float32 (batch, features): expected x and y of each channel of the last convolution, in [-1, 1].
         """
         x = pixels
         for i, conv in enumerate(self.convs):
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
 
 
 class Actor(nn.Module):
-    """Mean and log standard deviation of a Gaussian, before the tanh of the action."""
+    """Mean and log standard deviation of the Gaussian whose tanh is the action."""
 
     def __init__(self, features: int, proprioception: int, dof: int, network: NetworkSettings) -> None:
         super().__init__()
@@ -75,18 +75,18 @@ class Actor(nn.Module):
         self.low, self.high = network.log_std_min, network.log_std_max
 
     def forward(self, features: Tensor, proprioception: Tensor) -> tuple[Tensor, Tensor]:
-        """The distribution's mean and log standard deviation, (batch, dof) each."""
+        """Return the distribution's mean and log standard deviation, (batch, dof) each."""
         x = torch.cat([features, proprioception], -1)
         for i, layer in enumerate(self.layers):
             x = layer(x.relu_() if i else x)
         mean, raw = x.chunk(2, -1)
-        # A smooth bound keeps a gradient at both ends, where a clamp would have none.
+        # unlike a clamp, a smooth bound has a gradient at both ends
         log_std = self.low + 0.5 * (self.high - self.low) * (torch.tanh(raw) + 1.0)
         return mean, log_std
 
 
 class TwinCritic(nn.Module):
-    """Two critics computed as one: their weights are stacked, each layer is one batched product."""
+    """Two critics with stacked weights, so that each layer of both is one batched product."""
 
     def __init__(self, features: int, proprioception: int, dof: int, network: NetworkSettings) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class TwinCritic(nn.Module):
         self.biases = nn.ParameterList(torch.zeros(2, 1, b) for _, b in pairs)
 
     def forward(self, features: Tensor, proprioception: Tensor, action: Tensor) -> Tensor:
-        """Both critics' values, (2, batch)."""
+        """Return both critics' values, (2, batch)."""
         x = torch.cat([features, proprioception, action], -1).expand(2, -1, -1)  # (2, batch, inputs)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.baddbmm(bias, x.relu_() if i else x, weight)
@@ -104,7 +104,7 @@ class TwinCritic(nn.Module):
 
 
 class PolicyNetwork(nn.Module):
-    """What the actor process needs to act, and nothing more."""
+    """The networks that the actor process needs: encoder and actor."""
 
     def __init__(self, encoder: Encoder, actor: Actor) -> None:
         super().__init__()
@@ -112,13 +112,13 @@ class PolicyNetwork(nn.Module):
         self.actor = actor
 
     def forward(self, pixels: Tensor, proprioception: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation, (batch, dof) each, from cropped pixels 0 to 255."""
+        """Return mean and log standard deviation, (batch, dof) each, for cropped pixels 0 to 255."""
         mean, log_std = self.actor(self.encoder(pixels), proprioception)
         return mean, log_std
 
 
 def make_policy(image: ImageSettings, network: NetworkSettings, dof: int, seed: int) -> PolicyNetwork:
-    """The first policy: mean 0, standard deviation 1 before the tanh."""
+    """Create the untrained policy, with mean 0 and standard deviation 1 before the tanh."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = Encoder(image, network)
@@ -129,9 +129,8 @@ def make_policy(image: ImageSettings, network: NetworkSettings, dof: int, seed: 
     return PolicyNetwork(encoder, actor)
 
 
-def make_critic(image: ImageSettings, network: NetworkSettings, dof: int, seed: int) -> TwinCritic:
-    """Twin critics, initialised differently from each other."""
-    del image  # its size does not matter: the soft-argmax gives two features a channel
+def make_critic(network: NetworkSettings, dof: int, seed: int) -> TwinCritic:
+    """Create twin critics with different weights; the image's size does not matter, as channels have two features."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         critic = TwinCritic(2 * network.channels[-1], 3 * dof, dof, network)
@@ -140,7 +139,10 @@ def make_critic(image: ImageSettings, network: NetworkSettings, dof: int, seed: 
 
 
 def initialise(module: nn.Module) -> None:
-    """Orthogonal linear layers (Saxe et al. 2014), delta-orthogonal convolutions (Xiao et al. 2018), zero biases."""
+    """Initialise weights in place.
+
+    Linear layers become orthogonal (Saxe et al. 2014), convolutions delta-orthogonal (Xiao et al. 2018), biases zero.
+    """
     for part in module.modules():
         if isinstance(part, nn.Linear):
             nn.init.orthogonal_(part.weight)
@@ -157,7 +159,10 @@ def initialise(module: nn.Module) -> None:
 
 
 def initialise_last(actor: Actor) -> None:
-    """Zero weights, and the bias whose log standard deviation is 0: with bounds [-10, 2] a zero bias is std e^-4."""
+    """Set the last layer to mean 0 and log standard deviation 0 for every input.
+
+    This needs a bias: with bounds [-10, 2], a zero bias means a log standard deviation of -4.
+    """
     last = actor.layers[-1]
     assert isinstance(last, nn.Linear)
     dof = last.out_features // 2
@@ -167,40 +172,40 @@ def initialise_last(actor: Actor) -> None:
 
 
 def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """A reparametrised action and its log probability.
+    """Compute a reparametrised action and its log density.
 
     Haarnoja et al. 2018, "Soft actor-critic algorithms and applications", appendix C.
 
     Args:
-        mean: (batch, dof).
-        log_std: (batch, dof).
-        noise: (batch, dof), standard normal.
+        mean: Mean of the Gaussian, (batch, dof).
+        log_std: Log standard deviation of the Gaussian, (batch, dof).
+        noise: Standard normal noise, (batch, dof).
 
     Returns:
         The action (batch, dof) in [-1, 1] and its log density (batch,).
     """
     u = mean + log_std.exp() * noise
     gaussian = -0.5 * noise.square() - log_std - 0.5 * math.log(2.0 * math.pi)
-    # log(1 - tanh(u)^2), in the form that does not cancel for large |u|
+    # log(1 - tanh(u)^2), in a form without cancellation for large |u|
     squash = 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))
     return torch.tanh(u), (gaussian - squash).sum(-1)
 
 
 def cropped_size(image: ImageSettings) -> tuple[int, int]:
-    """Height and width of a crop."""
+    """Return the height and width of a crop in pixels."""
     rows, columns = image.crop_radius
     return image.height - 2 * rows, image.width - 2 * columns
 
 
 def network_digest(image: ImageSettings, network: NetworkSettings, dof: int) -> str:
-    """Names the shape of a policy: weights fit where the digests are equal."""
+    """Return a digest of a policy's architecture; weights are interchangeable if the digests are equal."""
     fields = [image.width, image.height, image.frames, *image.crop_radius, network.channels, network.strides]
     fields += [network.hidden, network.log_std_min, network.log_std_max, dof]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:16]
 
 
 def _grid(height: int, width: int) -> Tensor:
-    """Gives x and y of every place of a feature map, (height * width, 2), in [-1, 1]."""
+    """Return x and y of every position of a feature map, (height * width, 2), in [-1, 1]."""
     axes: Sequence[Tensor] = torch.meshgrid(
         torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width), indexing="ij"
     )

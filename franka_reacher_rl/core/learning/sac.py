@@ -1,14 +1,14 @@
-"""Soft actor-critic from images, with random crops: the reference's algorithm, fast.
+"""Soft actor-critic from images with random crops, following the reference's algorithm.
 
-One update is one critic, one target, one actor and one temperature step. The encoder learns from the critic loss only.
-What makes it fast keeps the maths: every image is cropped once and encoded once per network, the actor step works on
-the critic step's detached features, and nothing waits for the device until someone asks for the numbers (`info`).
+An update consists of a critic, a target, an actor and a temperature step. The encoder learns from the critic loss only.
+For speed, every image is cropped once and encoded once per network, the actor step uses the critic step's features, and
+nothing waits for the device before `info` reads the results.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,30 +16,24 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from franka_reacher_rl.core.base.datatypes import Batch
-from franka_reacher_rl.core.base.safetensors_format import FlatWeights
+from franka_reacher_rl.core.base.safetensors_format import Arrays
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.learning.augment import Cropper, draw_offsets
 from franka_reacher_rl.core.learning.cuda_graph import GraphedFunction
 from franka_reacher_rl.core.learning.losses import Info, actor_loss, critic_loss, target_value, temperature_loss
+from franka_reacher_rl.core.learning.machine import choose_device, choose_dtype
 from franka_reacher_rl.core.learning.networks import cropped_size, make_critic, make_policy
-from franka_reacher_rl.core.replay.device_batch import DeviceBatch, choose_device, choose_dtype, to_device
-
-Arrays = dict[str, npt.NDArray[np.generic]]
+from franka_reacher_rl.core.replay.batch import Batch, DeviceBatch, TensorRecord, to_device
 
 
 @dataclass(frozen=True)
-class Draws:
-    """The random numbers of one update, drawn on the CPU so that a seed means the same on every device."""
+class Draws(TensorRecord):
+    """The random numbers of an update, drawn on the CPU so that a seed gives the same ones on every device."""
 
-    offsets: Tensor  # (batch, 2), int64, where the crops of the observations start
-    next_offsets: Tensor  # (batch, 2), int64
-    noise: Tensor  # (batch, dof), of the actor step's actions
-    next_noise: Tensor  # (batch, dof), of the next actions
-
-    def tensors(self) -> list[Tensor]:
-        """All of them, in the order of the fields."""
-        return [self.offsets, self.next_offsets, self.noise, self.next_noise]
+    offsets: Tensor  # (batch, 2), int64, row and column at which the crops of the observations start
+    next_offsets: Tensor  # (batch, 2), int64, likewise of the next observations
+    noise: Tensor  # (batch, dof), standard normal, of the actor step's actions
+    next_noise: Tensor  # (batch, dof), standard normal, of the next actions
 
 
 class SAC:
@@ -54,16 +48,14 @@ class SAC:
         dof: int,
         seed: int,
     ) -> None:
-        """Makes everything afresh.
+        """Create untrained networks.
 
         Raises:
-            ValueError: CUDA is asked for and there is none, or the image is too small for the network.
+            ValueError: CUDA is requested but not available, or the image is too small for the network.
         """
         self.device = choose_device(learner.device)
         self.dof = dof
         self.updates = 0
-        self.plain = False  # on CUDA: kernel by kernel, so that the parts can be timed
-        self.mark: Callable[[str], None] = lambda part: None  # called after each part of an update: for a stopwatch
         self._image, self._settings = image, sac
         dtype = choose_dtype(learner.precision, self.device)
         self._crop, self._next_crop = (Cropper(*cropped_size(image), dtype) for _ in range(2))
@@ -73,7 +65,7 @@ class SAC:
         self.policy = make_policy(image, network, dof, seed).to(self.device)
         self.policy.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder, self.actor = self.policy.encoder, self.policy.actor
-        self.critic = make_critic(image, network, dof, seed + 1).to(self.device)
+        self.critic = make_critic(network, dof, seed + 1).to(self.device)
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(sac.initial_temperature, device=self.device).log())
@@ -86,17 +78,16 @@ class SAC:
             "actor": self._adam(self._actor_parameters, 0.9),
             "temperature": self._adam([self.log_temperature], sac.temperature_beta1),
         }
-        self._graph = GraphedFunction(self._update, self.device) if self.device.type == "cuda" else None
+        self._graph = GraphedFunction(self._steps, self.device) if self.device.type == "cuda" else None
         self._info: Info = {}
-        self._published: FlatWeights | None = None
 
     @property
     def policy_version(self) -> int:
-        """Version of the current policy: the updates that made it."""
+        """Version of the current policy: the number of updates that led to it."""
         return self.updates
 
     def draw(self, batch: int) -> Draws:
-        """The random numbers of an update of so many transitions."""
+        """Draw the random numbers of an update from the learner's own generator."""
         g, radius = self._generator, self._image.crop_radius
         return Draws(
             draw_offsets(batch, radius, g),
@@ -106,48 +97,56 @@ class SAC:
         )
 
     def update(self, batch: Batch | DeviceBatch, draws: Draws | None = None) -> Info:
-        """One update of everything.
+        """Update all networks once; on CUDA as a graph.
 
         Args:
-            batch: Of the replay, uncropped.
-            draws: Crops and noise; left out, drawn from the learner's own generator.
+            batch: Uncropped transitions.
+            draws: Random numbers of the update; drawn by `draw` if omitted.
 
         Returns:
-            Losses and means as tensors on the device; `info` has them as numbers.
+            Losses and means as tensors on the device; `info` returns them as numbers.
         """
         placed = batch if isinstance(batch, DeviceBatch) else to_device(batch, torch.device("cpu"))
         draws = draws or self.draw(len(placed.reward))
-        inputs = [*placed.tensors(), *draws.tensors()]
-        if self._graph and not self.plain:
-            self._info = self._graph(inputs)
-        else:
-            self._info = self._update([t.to(self.device) for t in inputs])
+        inputs = {**placed.tensors(), **draws.tensors()}
+        self._info = self._graph(inputs) if self._graph else self._steps(inputs)
         self.updates += 1
         return self._info
 
     def info(self) -> dict[str, float]:
-        """The last update's losses and means; waits for the device."""
+        """Return the last update's losses and means, empty before the first update; waits for the device."""
         if not self._info:
             return {}
         values = torch.stack([v.double() for v in self._info.values()]).tolist()
         return dict(zip(self._info, values, strict=True))
 
-    def _update(self, inputs: Sequence[Tensor]) -> Info:
-        batch, draws = DeviceBatch(*inputs[:-4]), Draws(*inputs[-4:])
+    def steps(self, batch: DeviceBatch, draws: Draws) -> Info:
+        """Execute the steps of an update, kernel by kernel, without counting it.
+
+        Args:
+            batch: Uncropped transitions on the learner's device.
+            draws: Random numbers on the learner's device.
+
+        Returns:
+            Losses and means as tensors on the device.
+        """
         temperature = self.log_temperature.detach().exp()
-        pixels = self._crop(batch.image, draws.offsets)
-        next_pixels = self._next_crop(batch.next_image, draws.next_offsets)
-        self.mark("crop")
-        target = self._target(batch, next_pixels, draws.next_noise, temperature)
-        features, critic_info = self._update_critic(batch, pixels, target)
-        self._update_target()
-        actor_info = self._update_actor(batch, features, draws.noise, temperature)
-        temperature_info = self._update_temperature(actor_info["entropy"])
+        pixels, next_pixels = self.crop(batch, draws)
+        target = self.target(batch, next_pixels, draws.next_noise, temperature)
+        features, critic_info = self.update_critic(batch, pixels, target)
+        self.update_target()
+        actor_info = self.update_actor(batch, features, draws.noise, temperature)
+        temperature_info = self.update_temperature(actor_info["entropy"])
         return {**critic_info, **actor_info, **temperature_info}
 
+    def crop(self, batch: DeviceBatch, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Crop the stacks before and after the action; the next call overwrites the crops."""
+        return self._crop(batch.image, draws.offsets), self._next_crop(batch.next_image, draws.next_offsets)
+
     @torch.no_grad()
-    def _target(self, batch: DeviceBatch, next_pixels: Tensor, noise: Tensor, temperature: Tensor) -> Tensor:
-        target = target_value(
+    def target(self, batch: DeviceBatch, next_pixels: Tensor, noise: Tensor, temperature: Tensor) -> Tensor:
+        """Compute the critics' target, (batch,)."""
+        return target_value(
             self.actor,
             self.target_critic,
             self.encoder(next_pixels),
@@ -159,38 +158,51 @@ class SAC:
             temperature,
             self._settings.discount,
         )
-        self.mark("target")
-        return target
 
-    def _update_critic(self, batch: DeviceBatch, pixels: Tensor, target: Tensor) -> tuple[Tensor, Info]:
-        """Critics and encoder; also gives the features, detached."""
+    def update_critic(self, batch: DeviceBatch, pixels: Tensor, target: Tensor) -> tuple[Tensor, Info]:
+        """Update critics and encoder; also return the detached features from before the update, (batch, features)."""
         features = self.encoder(pixels)
         loss, info = critic_loss(self.critic, features, batch.proprioception, batch.action, target)
         self._descend("critic", loss, self._critic_parameters)
         return features.detach(), info
 
     @torch.no_grad()
-    def _update_target(self) -> None:
+    def update_target(self) -> None:
+        """Move the target networks towards the current ones by the share tau."""
         torch._foreach_lerp_(self._target_parameters, self._critic_parameters, self._settings.tau)
-        self.mark("target")
 
-    def _update_actor(self, batch: DeviceBatch, features: Tensor, noise: Tensor, temperature: Tensor) -> Info:
+    def update_actor(self, batch: DeviceBatch, features: Tensor, noise: Tensor, temperature: Tensor) -> Info:
+        """Update the actor.
+
+        The features come from the encoder before the critic step, while the critics are those after it. The reference
+        encodes the images again with the updated encoder. This changes the actor's gradient by a few percent: see
+        "The learner" in docs/performance.md.
+
+        Args:
+            batch: Transitions.
+            features: Features of the observations as `update_critic` returns them, (batch, features).
+            noise: Standard normal noise of the actions, (batch, dof).
+            temperature: Weight of the entropy.
+        """
         loss, info = actor_loss(self.actor, self.critic, features, batch.proprioception, noise, temperature)
         self._descend("actor", loss, self._actor_parameters)
         return info
 
-    def _update_temperature(self, entropy: Tensor) -> Info:
+    def update_temperature(self, entropy: Tensor) -> Info:
+        """Update the temperature for the policy's mean entropy."""
         loss, info = temperature_loss(self.log_temperature, entropy, self._target_entropy)
         self._descend("temperature", loss, [self.log_temperature])
         return info
 
+    def _steps(self, tensors: Mapping[str, Tensor]) -> Info:
+        return self.steps(DeviceBatch.from_tensors(tensors), Draws.from_tensors(tensors))
+
     def _descend(self, name: str, loss: Tensor, parameters: list[Tensor]) -> None:
-        """One optimizer step; gradients of other parameters are not even computed."""
+        """Take an optimizer step, computing no gradients of other parameters."""
         optimizer = self._optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
         optimizer.step()
-        self.mark(name)
 
     def _adam(self, parameters: list[Tensor], beta1: float) -> torch.optim.Adam:
         graphed = self.device.type == "cuda"
@@ -198,16 +210,11 @@ class SAC:
         return torch.optim.Adam(parameters, lr=rate, betas=(beta1, 0.999), fused=True, capturable=graphed)
 
     def policy_weights(self) -> Arrays:
-        """A copy of the policy's weights by name."""
+        """Return a copy of the policy's weights by name."""
         return {k: np.array(v.cpu().numpy()) for k, v in self.policy.state_dict().items()}
 
-    def policy_bytes(self) -> memoryview:
-        """The policy's weights as safetensors; the memory is written anew by the next call."""
-        self._published = self._published or FlatWeights(self.policy)
-        return self._published.bytes()
-
     def _tensors(self) -> dict[str, Tensor]:
-        """Networks and temperature by name."""
+        """Return the tensors of the networks and the temperature by name."""
         modules = {
             "encoder": self.encoder,
             "actor": self.actor,
@@ -219,7 +226,7 @@ class SAC:
         return {**tensors, "log_temperature": self.log_temperature.detach()}
 
     def save_state(self) -> Arrays:
-        """A copy of everything that further updates depend on, by name."""
+        """Return a copy of everything that further updates depend on, by name."""
         state = self._tensors()
         for name, optimizer in self._optimizers.items():
             for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
@@ -231,16 +238,16 @@ class SAC:
         return arrays
 
     def load_state(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Takes up where `save_state` was called.
+        """Restore a state that `save_state` returned.
 
         Raises:
-            ValueError: Something is missing or has another shape; nothing is changed.
+            ValueError: A tensor is missing or has another shape. Nothing is changed.
         """
         own = self._tensors()
         for key, tensor in own.items():
             found = state[key].shape if key in state else "nothing"
             if found != tuple(tensor.shape):
-                raise ValueError(f"checkpoint is of another network: {key} is {found}, not {tuple(tensor.shape)}")
+                raise ValueError(f"checkpoint is of another network: {key} is {found} instead of {tuple(tensor.shape)}")
         for key, tensor in own.items():
             tensor.copy_(torch.from_numpy(np.array(state[key])))
         for name, optimizer in self._optimizers.items():
@@ -252,13 +259,13 @@ class SAC:
 
 
 def _load_moments(optimizer: torch.optim.Adam, prefix: str, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    """Adam's moments; none in the state: none yet."""
+    """Restore Adam's moments; a state from before the first update has none."""
     optimizer.state.clear()
     for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
         for key in ("step", "exp_avg", "exp_avg_sq"):
             array = state.get(f"{prefix}.{i}.{key}")
             if array is None:
                 continue
-            # like the parameter, memory format included: what the fused step expects; its count is a scalar
+            # the fused step expects moments in the parameter's memory format; the step count is a scalar
             like = torch.empty_like(parameter.data) if array.ndim else torch.empty((), device=parameter.device)
             optimizer.state[parameter][key] = like.copy_(torch.from_numpy(np.array(array)))

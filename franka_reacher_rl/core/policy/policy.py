@@ -1,4 +1,4 @@
-"""The policy as the actor process runs it: weights in, an action out, never a gradient."""
+"""Inference of the policy in the actor process, without gradients."""
 
 from __future__ import annotations
 
@@ -19,23 +19,33 @@ Weights = Mapping[str, npt.NDArray[np.generic]]
 
 
 class Policy:
-    """Acts on stacks of frames.
+    """Computes actions from stacks of frames; the policy is untrained until `load` is called.
 
-    It computes on as many threads as PyTorch is set to; for one image one is fastest (`torch.set_num_threads(1)`).
-    Until `load` it is the untrained policy.
+    Inference uses PyTorch's number of threads. For a single image one thread is fastest (`torch.set_num_threads(1)`).
     """
 
     def __init__(self, image: ImageSettings, network: NetworkSettings, dof: int, seed: int) -> None:
+        """Create the untrained policy.
+
+        Args:
+            image: Image settings.
+            network: Network settings.
+            dof: Number of action values.
+            seed: Seed of the untrained weights and of the noise.
+
+        Raises:
+            ValueError: The image is too small for the network.
+        """
         self._image = image
         self._dof = dof
         self._network = make_policy(image, network, dof, seed).eval().requires_grad_(False)
         self._generator = torch.Generator().manual_seed(seed)
 
     def load(self, weights: bytes | Weights) -> None:
-        """Takes new weights, as safetensors bytes or as arrays.
+        """Load new weights, given as safetensors bytes or as arrays.
 
         Raises:
-            ValueError: They are not whole, not finite, or of another network; the old ones are kept.
+            ValueError: The weights are damaged, not finite, or of another network. The old ones are kept.
         """
         if not isinstance(weights, Mapping):
             try:
@@ -53,23 +63,24 @@ class Policy:
     def act(
         self, stack: npt.NDArray[np.uint8], proprioception: npt.NDArray[np.float32], deterministic: bool = False
     ) -> npt.NDArray[np.float32]:
-        """An action for one observation.
+        """Compute the action for one observation.
 
         Args:
-            stack: (3 * frames, height, width), newest frame first.
-            proprioception: (3 * dof,).
-            deterministic: The mean instead of a sample.
+            stack: Stack of frames, (3 * frames, height, width), newest frame first.
+            proprioception: Proprioception, (3 * dof,).
+            deterministic: Whether to return the mean instead of a sample.
 
         Returns:
-            (dof,), in [-1, 1].
+            Action in [-1, 1], (dof,).
 
         Raises:
-            ValueError: An argument has another shape.
+            ValueError: An argument has the wrong shape.
         """
         shape = (self._image.channels, self._image.height, self._image.width)
         if stack.shape != shape or proprioception.shape != (3 * self._dof,):
             raise ValueError(
-                f"stack {stack.shape} and proprioception {proprioception.shape} are not {shape} and {(3 * self._dof,)}"
+                f"stack {stack.shape} and proprioception {proprioception.shape} are not {shape} and "
+                f"{(3 * self._dof,)}: give camera and actor the same image settings and robot"
             )
         view = centre_crop(torch.from_numpy(stack)[None], self._image.crop_radius)
         pixels = view.to(torch.float32, memory_format=torch.channels_last)  # (1, channels, rows, columns)
@@ -81,7 +92,7 @@ class Policy:
 
     @property
     def random_state(self) -> npt.NDArray[np.uint8]:
-        """The state of its random generator, for a checkpoint."""
+        """State of the noise's random generator, for a checkpoint."""
         state: npt.NDArray[np.uint8] = self._generator.get_state().numpy()
         return state
 
@@ -93,11 +104,12 @@ class Policy:
 def _check_weights(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     if set(given) != set(own):
         odd = sorted(set(given) ^ set(own))
-        raise ValueError(f"policy weights are of another network: {odd[0]!r} and {len(odd) - 1} more do not match")
+        raise ValueError(f"policy weights are of another network: {odd[0]!r} and {len(odd) - 1} others do not match")
     for name, tensor in own.items():
         if given[name].shape != tensor.shape:
             raise ValueError(
-                f"weights are of another network: {name} is {tuple(given[name].shape)}, here {tuple(tensor.shape)}"
+                f"policy weights are of another network: {name} is {tuple(given[name].shape)} instead of "
+                f"{tuple(tensor.shape)}"
             )
         if not bool(torch.isfinite(given[name].sum())):
             raise ValueError(f"policy weights are not finite: {name}")

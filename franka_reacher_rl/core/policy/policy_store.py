@@ -1,8 +1,9 @@
-"""Policies in shared memory: written by the learner, read by actors on the same host, never torn.
+"""Policies in shared memory, written by the learner and read by actors on the same host.
 
-A mapped file holds two slots, written in turn, so the newest policy stays whole while the next one is written. A
-reader looks at a slot's header before and after copying, then checks the CRC of what it copied. The file is mapped
-plainly: `multiprocessing.shared_memory` would have a reader's resource tracker unlink it.
+A mapped file has two slots that are written alternately, so the newest policy stays intact while the next one is
+written. A reader compares a slot's header before and after copying the weights, then checks their CRC, so it never
+returns a partly written policy. The file is mapped without `multiprocessing.shared_memory`, whose resource tracker
+would unlink it when a reader exits.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 _FIELDS = struct.Struct("<QQQI")  # sequence (odd while being written), version, bytes, CRC-32 of the weights
 _CHECK = struct.Struct("<I")  # CRC-32 of the fields
 _SEQUENCE = struct.Struct("<Q")
-_HEADER = 64  # bytes of a header: a cache line of its own
+_HEADER = 64  # bytes per header, a cache line
 _DATA = 4096  # where the first slot's weights begin
 _PREFIX = "franka_reacher_rl-policy-"
 _ATTEMPTS = 20
@@ -34,34 +35,34 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class PolicyAnnouncement:
-    """A version of the policy and where it lies; the fields of the `Policy` message."""
+    """A version of the policy and its location; the fields of the `Policy` message."""
 
     run_id: str
     version: int
-    network: str  # digest of the network's shape
+    network: str  # digest of the network's architecture
     crc: int  # CRC-32 of the weights
     size: int  # bytes of weights
-    host: str  # where `shared_memory` can be opened
-    shared_memory: str  # path of the mapped file; empty: the weights travel inline
+    host: str  # name of the host on which `shared_memory` can be opened
+    shared_memory: str  # path of the mapped file; empty if the message contains the weights
 
 
 class PolicyBlob(NamedTuple):
-    """Weights as read, perhaps of a newer version than was announced."""
+    """Weights as read, possibly of a newer version than announced."""
 
     version: int
     weights: bytes
 
 
 class PolicyWriter:
-    """The learner's end. One writer a run."""
+    """Publishes a learner's policies; a run has one writer."""
 
     def __init__(self, run_id: str, network_digest: str, directory: Path | None = None) -> None:
-        """Makes nothing yet: the file is made by the first `publish`, which knows its size.
+        """Describe the store; the first `publish` creates the file, whose size depends on the weights.
 
         Args:
-            run_id: Readers refuse another run's policy.
-            network_digest: Readers refuse another network's policy.
-            directory: Where the file goes; /dev/shm, or the temporary directory where there is none.
+            run_id: Identifier of the run; readers refuse policies of another run.
+            network_digest: Digest of the network's architecture; readers refuse policies of another network.
+            directory: Folder of the file; by default /dev/shm or, if that fails, the temporary folder.
         """
         self._run_id, self._network = run_id, network_digest
         self._directories = [directory] if directory else [Path("/dev/shm"), Path(tempfile.gettempdir())]
@@ -71,17 +72,17 @@ class PolicyWriter:
         self._remove: weakref.finalize[..., PolicyWriter] | None = None
 
     def publish(self, weights: bytes | memoryview, version: int) -> PolicyAnnouncement:
-        """Makes a version readable; it costs a copy and a CRC.
+        """Publish a version; this copies the weights and computes their CRC.
 
         Raises:
-            ValueError: The weights are larger than the first ones were.
-            OSError: There is no room for the file anywhere.
+            ValueError: The weights are larger than the first ones.
+            OSError: No folder has room for the file.
         """
         if self._map is None:
             self._open(len(weights))
         assert self._map is not None
         if len(weights) > self._room:
-            raise ValueError(f"policy has {len(weights)} bytes, the store was made for {self._room}: make a new one")
+            raise ValueError(f"policy has {len(weights)} bytes, the store holds {self._room}: create a new store")
         self._slot = 1 - self._slot
         header, data = self._slot * _HEADER, _DATA + self._slot * self._room
         self._sequence += 2
@@ -94,13 +95,13 @@ class PolicyWriter:
         return PolicyAnnouncement(self._run_id, version, self._network, crc, len(weights), host_name(), str(self._path))
 
     def inline(self, weights: bytes | memoryview, version: int) -> PolicyAnnouncement:
-        """Announces weights that travel in the message, to another host."""
+        """Announce weights that are sent in the message, for an actor on another host."""
         return PolicyAnnouncement(
             self._run_id, version, self._network, zlib.crc32(weights), len(weights), host_name(), ""
         )
 
     def close(self) -> None:
-        """Removes the file; readers that have it mapped keep what they have."""
+        """Remove the file; readers that have mapped it can still read it."""
         if self._remove is not None:
             self._remove()
         if self._map is not None:
@@ -132,14 +133,14 @@ class PolicyWriter:
 
 
 class PolicyReader:
-    """The actor's end. Stays with the run that it saw first, unless told which."""
+    """Reads the policies of one run: the given one, or that of the first announcement."""
 
     def __init__(self, network_digest: str, run_id: str = "") -> None:
-        """Makes a reader.
+        """Create a reader.
 
         Args:
-            network_digest: Of the policies that fit.
-            run_id: Of the learner; empty: of the first announcement.
+            network_digest: Digest of the reader's network.
+            run_id: Identifier of the learner's run; empty for that of the first announcement.
         """
         self._network, self._run_id = network_digest, run_id
         self._map: mmap.mmap | None = None
@@ -147,14 +148,14 @@ class PolicyReader:
         self.refusal = ""
 
     def read(self, announcement: PolicyAnnouncement, inline: bytes = b"") -> PolicyBlob | None:
-        """The announced policy, or a newer one where that has been overwritten.
+        """Read the announced policy, or a newer one if it has been overwritten.
 
         Args:
-            announcement: As received.
-            inline: The weights that came with it, if any.
+            announcement: The announcement as received.
+            inline: The weights in the message, if any.
 
         Returns:
-            None where the policy is refused or gone; `refusal` then says why.
+            The policy, or None if it is refused or no longer available; `refusal` then has the reason.
         """
         self.refusal = self._mismatch(announcement)
         if self.refusal:
@@ -163,7 +164,7 @@ class PolicyReader:
         if inline:
             if len(inline) == announcement.size and zlib.crc32(inline) == announcement.crc:
                 return PolicyBlob(announcement.version, inline)
-            self.refusal = f"policy {announcement.version} came damaged: {len(inline)} bytes with another CRC"
+            self.refusal = f"policy {announcement.version} is damaged: its {len(inline)} bytes have another size or CRC"
             return None
         if not self._attach(announcement):
             return None
@@ -171,11 +172,13 @@ class PolicyReader:
             blob = self._try_read(announcement)
             if blob is not None:
                 return blob
-        self.refusal = f"policy {announcement.version} is not in {self._path}: overwritten, or not written whole"
+        self.refusal = (
+            f"policy {announcement.version} is not in {self._path}: it was overwritten or not written completely"
+        )
         return None
 
     def close(self) -> None:
-        """Lets go of the mapped file."""
+        """Unmap the file."""
         if self._map is not None:
             self._map.close()
         self._map, self._path = None, ""
@@ -184,23 +187,23 @@ class PolicyReader:
         if announcement.network != self._network:
             return (
                 f"policy {announcement.version} is of another network ({announcement.network}, here {self._network}): "
-                "learner and actor must have the same image and network settings and robot"
+                "give learner and actor the same image and network settings and the same robot"
             )
         if self._run_id and announcement.run_id != self._run_id:
             return (
                 f"policy {announcement.version} is of run {announcement.run_id!r}, this is run {self._run_id!r}: "
-                "another learner is on this network, give each its own ROS_DOMAIN_ID"
+                "there is another learner on this network; give each its own ROS_DOMAIN_ID"
             )
         return ""
 
     def _attach(self, announcement: PolicyAnnouncement) -> bool:
         if not announcement.shared_memory:
-            self.refusal = f"policy {announcement.version} came without weights"
+            self.refusal = f"policy {announcement.version} was announced without weights and without a file"
             return False
         if announcement.host != host_name():
             self.refusal = (
-                f"policy {announcement.version} lies in the memory of {announcement.host!r}, this is {host_name()!r}: "
-                "have the learner send it inline"
+                f"policy {announcement.version} is in the memory of {announcement.host!r}, this is {host_name()!r}: "
+                "set the learner's policy_transport to inline"
             )
             return False
         if announcement.shared_memory == self._path:
@@ -211,15 +214,15 @@ class PolicyReader:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             self.refusal = (
-                f"cannot open {announcement.shared_memory} ({error}): the learner has ended, or it has a /dev/shm of "
-                "its own (a container): have it send the policy inline"
+                f"cannot open {announcement.shared_memory} ({error}): the learner has exited, or it runs in a "
+                "container with another /dev/shm; in that case set its policy_transport to inline"
             )
             return False
         self._path = announcement.shared_memory
         return True
 
     def _try_read(self, announcement: PolicyAnnouncement) -> PolicyBlob | None:
-        """One look at both slots, the newest first; None where a write came between."""
+        """Try to read one of the slots, the newest first; return None if a write interfered."""
         assert self._map is not None
         room = (len(self._map) - _DATA) // 2
         headers = [(self._header(slot), slot) for slot in range(2)]
@@ -234,7 +237,7 @@ class PolicyReader:
         return None
 
     def _header(self, slot: int) -> bytes:
-        """A slot's fields, empty where they are just being written."""
+        """Return a slot's fields; empty while they are being written."""
         assert self._map is not None
         raw = self._map[slot * _HEADER : slot * _HEADER + _FIELDS.size + _CHECK.size]
         fields, check = raw[: _FIELDS.size], raw[_FIELDS.size :]
@@ -242,14 +245,15 @@ class PolicyReader:
 
 
 def host_name() -> str:
-    """Names this host in an announcement."""
+    """Return the name of this host in announcements."""
     return socket.gethostname()
 
 
 def remove_stale(directory: Path) -> list[Path]:
-    """Removes the files of writers that are gone; a living one holds a lock on its file.
+    """Remove the files of writers that no longer run, and return their paths.
 
-    The lock, and not the process id, decides: an id means nothing in another container that shares the directory.
+    A running writer holds a lock on its file. Process ids would not do: another container that shares the folder has
+    its own.
     """
     removed = []
     for path in directory.glob(f"{_PREFIX}*"):
@@ -257,15 +261,15 @@ def remove_stale(directory: Path) -> list[Path]:
             with open(path, "r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
-        except OSError:  # in use, not ours, or just gone
+        except OSError:  # in use, not permitted, or already removed
             continue
-        _log.warning("removed %s, left by a learner that did not end properly", path)
+        _log.warning("removed %s of a learner that did not shut down properly", path)
         removed.append(path)
     return removed
 
 
 def _create(path: Path, size: int) -> int:
-    """A locked file of that size, its room reserved (a full tmpfs would else kill the writer with SIGBUS)."""
+    """Create and lock a file with reserved space: on a full tmpfs, writing would otherwise raise SIGBUS."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -278,6 +282,6 @@ def _create(path: Path, size: int) -> int:
 
 
 def _remove(path: Path, descriptor: int, owner: int) -> None:
-    if os.getpid() == owner:  # a fork inherits this call
+    if os.getpid() == owner:  # a forked process inherits this finalizer
         path.unlink(missing_ok=True)
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Memory for sampled batches that is used again once nobody holds the batch."""
+"""Reusable memory for sampled batches."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import torch
 
 
 class BufferPool:
-    """Hands out arrays; filling fresh pages would cost as much again as filling them."""
+    """A pool of arrays, which saves the page faults of fresh memory: they cost as much as copying a batch."""
 
     def __init__(self, pinned: bool = False) -> None:
-        """Makes an empty pool.
+        """Create an empty pool.
 
         Args:
-            pinned: Page-locked memory, from which CUDA copies without a detour.
+            pinned: Whether to allocate page-locked memory, from which CUDA copies without an intermediate buffer.
         """
         self._pinned = pinned
         self._free: dict[int, list[Any]] = {}
 
     def take(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        """An array of that shape, its contents anything. It comes back when the last view of it is gone."""
+        """Return an uninitialised array; its memory returns to the pool once the last view of it is deleted."""
         size = math.prod(shape)
         free = self._free.setdefault(size, [])
         try:
             memory = free.pop()
         except IndexError:
             memory = torch.empty(size, dtype=torch.uint8, pin_memory=True) if self._pinned else bytearray(size)
-        # Every view of this array refers to it and not to `memory`, so its end is the end of all of them.
+        # Every view of this array holds a reference to it, not to `memory`, so it is finalised after all of them.
         lease: npt.NDArray[np.uint8] = memory.numpy() if self._pinned else np.frombuffer(memory, np.uint8)
         weakref.finalize(lease, free.append, memory).atexit = False
         return lease.reshape(shape)

@@ -1,18 +1,16 @@
-"""Checkpoints: the whole state of a run, so that it goes on as if it had never stopped.
+"""Checkpoints of a run's whole state, from which it continues as if it had not been interrupted.
 
-A checkpoint is one safetensors file, written beside its final name, synced and renamed, so that there is always a whole
-one; the newest two are kept. The replay's rows, up to 17 GB, are not written anew each time: they go, once each, into
-segment files at a place that follows from the row's number, and the checkpoint only says how many there are. So
+A checkpoint is one safetensors file, written durably, so that there is always a complete one; the newest two are kept.
+The replay's rows can take up 17 GB and are not written again for each checkpoint. Each row is written once, to a
+segment file at a position given by its number, and a checkpoint only holds the number of rows. Hence
 
-- a checkpoint costs as much as what came since the last one;
-- rows written for a checkpoint that was never completed lie beyond the count of the one that was, and are ignored, then
-  overwritten;
-- a segment is removed only when no kept checkpoint reaches back to it, though the ring in memory has long reused the
-  rows' slots.
+- a checkpoint costs as much as the rows added since the last one;
+- rows written for a checkpoint that was never completed lie beyond the count of the last complete one: they are
+  ignored, then overwritten;
+- a segment is removed only when no kept checkpoint reaches back to it, although its slots in memory are reused earlier.
 
-The state is copied when `save` is called, between two updates; a thread writes it. The rows are written from the ring
-itself: they don't change until the ring comes round to them, and those it came round to while they were written are
-left out of the checkpoint.
+`save` copies the state between two updates, and a thread writes it. Rows are written from the ring buffer itself. They
+do not change until their slots are reused; rows whose slots are reused during the write are left out of the checkpoint.
 """
 
 from __future__ import annotations
@@ -24,14 +22,15 @@ import threading
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from franka_reacher_rl.core.base.safetensors_format import write
-from franka_reacher_rl.core.learning.sac import SAC, Arrays
+from franka_reacher_rl.core.base.files import write_durable
+from franka_reacher_rl.core.base.safetensors_format import Arrays, write
 from franka_reacher_rl.core.replay.replay import Replay
 from franka_reacher_rl.core.replay.segments import SegmentStore
 
@@ -41,51 +40,65 @@ _KEPT = 2
 _PATTERN = "checkpoint-*.safetensors"
 
 
+class Learner(Protocol):
+    """What a checkpoint needs of a learner."""
+
+    updates: int
+
+    def save_state(self) -> Arrays:
+        """Return a copy of everything that further updates depend on, by name."""
+
+    def load_state(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Restore a saved state; raises ValueError if it belongs to another network."""
+
+
 class Checkpointer:
     """Saves and restores a learner and its replay in a folder of the run."""
 
-    def __init__(self, folder: Path, sac: SAC, replay: Replay) -> None:
-        """Writes nothing yet.
+    def __init__(self, folder: Path, learner: Learner, replay: Replay) -> None:
+        """Describe the checkpoints; the first `save` creates the folder.
 
         Args:
-            folder: Of the checkpoints; made with the first one.
-            sac: What to save and restore.
-            replay: Likewise.
+            folder: Folder of the checkpoints.
+            learner: Learner to save and restore.
+            replay: Replay to save and restore.
         """
-        self._folder, self._sac, self._replay = folder, sac, replay
+        self._folder, self._learner, self._replay = folder, learner, replay
         self._segments = SegmentStore(folder / "replay", replay.row_type)
-        self._saved_rows = 0  # rows below it are in the segments
-        self._floor = 0  # rows below it are not
-        self._ours = False  # whether the checkpoints in the folder are of this run
+        self._saved_rows = 0  # earlier rows are in the segments
+        self._floor = 0  # but not those before this one
+        self._ours = False  # whether the folder's checkpoints belong to this run
         self._thread: threading.Thread | None = None
-        self.failure = ""  # why the last save failed; empty: it did not
-        self.saved_updates = -1  # of the newest complete checkpoint
+        self.failure = ""  # error of the last save; empty if it succeeded
+        self.saved_updates = -1  # updates at the newest complete checkpoint
 
     @property
     def busy(self) -> bool:
-        """Whether a checkpoint is being written."""
+        """Whether a thread is writing a checkpoint."""
         return self._thread is not None and self._thread.is_alive()
 
     def save(self, extra: Mapping[str, Any] | None = None, arrays: Arrays | None = None, wait: bool = False) -> bool:
-        """Saves the state as it is now. Call it between two updates.
+        """Save the current state; call this between two updates.
+
+        A failure is logged and described by `failure`; the last good checkpoint remains.
 
         Args:
-            extra: What else the run needs, as JSON knows it: counters, episode numbers.
-            arrays: Likewise as arrays: further random generators.
-            wait: Return only when it is written; else a thread writes it.
+            extra: Further state of the run as JSON values, for example counters.
+            arrays: Further state of the run as arrays, for example of random generators.
+            wait: Return only once the checkpoint is written; otherwise a thread writes it.
 
         Returns:
-            Whether it was begun (waiting: whether it is done). Not begun while the last one is being written. A failure
-            is logged and told by `failure`; the last good checkpoint stays.
+            Whether the checkpoint was begun or, with `wait`, completed. It is not begun while a thread is writing the
+            last one.
         """
         if self.busy:
             if not wait:
                 return False
             self.wait()
-        state: Arrays = {f"sac.{k}": v for k, v in self._sac.save_state().items()}
+        state: Arrays = {f"sac.{k}": v for k, v in self._learner.save_state().items()}
         state.update({f"replay.{k}": v for k, v in self._replay.state().items()})
         state.update({f"extra.{k}": np.array(v) for k, v in (arrays or {}).items()})
-        total, updates = int(np.asarray(state["replay.counters"])[0]), self._sac.updates
+        total, updates = int(np.asarray(state["replay.counters"])[0]), self._learner.updates
         words = json.dumps(dict(extra or {}))
         self._thread = threading.Thread(target=self._write, args=(state, total, updates, words), name="checkpoint")
         self._thread.start()
@@ -94,18 +107,18 @@ class Checkpointer:
         return not (wait and self.failure)
 
     def wait(self) -> None:
-        """Until nothing is being written."""
+        """Wait until no checkpoint is being written."""
         if self._thread is not None:
             self._thread.join()
 
     def restore(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Takes up the newest whole checkpoint; a damaged one is skipped with a warning.
+        """Restore the newest complete checkpoint; damaged ones are renamed and logged.
 
         Returns:
-            `extra` and `arrays` as saved, or None where there is no checkpoint.
+            `extra` and `arrays` as saved, or None if there is no checkpoint.
 
         Raises:
-            ValueError: It is of another network, image size or robot.
+            ValueError: The checkpoint belongs to another network, image size or robot.
         """
         for path in self._complete():
             try:
@@ -115,22 +128,24 @@ class Checkpointer:
                 self._segments.check(words["layout"])
                 self._segments.read(self._replay, floor, total)
             except (OSError, safetensors.SafetensorError, KeyError, EOFError) as error:
-                _log.warning("%s is damaged (%s): set aside, trying the one before", path, error)
+                _log.warning("%s is damaged (%s): renamed to *.damaged, trying the previous one", path, error)
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            self._sac.load_state(_part(state, "sac."))
+            self._learner.load_state(_part(state, "sac."))
             self._replay.load_state(_part(state, "replay."), floor)
             self._ours = True
-            self._saved_rows, self._floor, self.saved_updates = total, int(words["floor"]), self._sac.updates
+            self._saved_rows, self._floor, self.saved_updates = total, int(words["floor"]), self._learner.updates
             return json.loads(words["extra"]), _part(state, "extra.")
         return None
 
     def _write(self, state: Arrays, total: int, updates: int, extra: str) -> None:
-        # Behind everything else: nobody waits for it. Niceness is a thread's own on Linux.
+        # Nothing waits for this thread. On Linux, niceness belongs to a thread.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         try:
             if not self._ours and self._complete():
-                raise FileExistsError(f"{self._folder} has the checkpoints of another run: resume it, or take another")
+                raise FileExistsError(
+                    f"{self._folder} has the checkpoints of another run: resume that run or use another folder"
+                )
             self._ours = True
             self._folder.mkdir(parents=True, exist_ok=True)
             self._write_rows(total)
@@ -141,12 +156,12 @@ class Checkpointer:
                 "crc": str(_crc(state)),
             }
             path = self._folder / f"checkpoint-{updates:010d}-{total:012d}.safetensors"
-            _write_durably(path, state, words)
+            write_durable(path, lambda file: write(file, state, words))
             self.failure, self.saved_updates = "", updates
             self._remove_old()
-        except Exception as error:  # whatever it is: the training goes on
-            self.failure = f"no checkpoint at update {updates}: {error}"
-            _log.error("%s; training goes on, the last good one is of update %d", self.failure, self.saved_updates)
+        except Exception as error:  # training continues without this checkpoint
+            self.failure = f"checkpoint of update {updates} failed: {error}"
+            _log.error("%s; training continues, the last good one is of update %d", self.failure, self.saved_updates)
 
     def _write_rows(self, total: int) -> None:
         begin = max(self._saved_rows, self._replay.oldest)
@@ -154,12 +169,12 @@ class Checkpointer:
             self._floor = begin
         self._segments.write(self._replay, begin, total)
         oldest = self._replay.oldest
-        if oldest > begin:  # the ring came round to rows that were being written
+        if oldest > begin:  # slots were reused during the write
             self._floor = max(self._floor, min(oldest, total))
         self._saved_rows = total
 
     def _complete(self) -> list[Path]:
-        """Complete checkpoints, newest first."""
+        """Return the complete checkpoints, newest first."""
         return sorted(self._folder.glob(_PATTERN), reverse=True)
 
     def _remove_old(self) -> None:
@@ -175,7 +190,7 @@ def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
         names, words = file.keys(), file.metadata() or {}
         state = {name: file.get_tensor(name) for name in names}
     if int(words["crc"]) != _crc(state):
-        raise OSError("its CRC is another")
+        raise OSError("its checksum differs")
     return state, words
 
 
@@ -188,27 +203,3 @@ def _crc(state: Arrays) -> int:
 
 def _part(state: Arrays, prefix: str) -> Arrays:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
-def _write_durably(path: Path, arrays: Arrays, words: Mapping[str, str]) -> None:
-    """Under another name, synced, renamed, and the folder synced: whole or not there, whenever the power fails."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file, arrays, words)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,27 +1,26 @@
-"""A copy of the replay's frames in device memory, so that no batch travels: only new frames do."""
+"""A copy of the replay's frames in device memory, so that only new frames are transferred and not whole batches."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from franka_reacher_rl.core.replay.device_batch import DeviceBatch, to_device
+from franka_reacher_rl.core.replay.batch import DeviceBatch, to_device
 from franka_reacher_rl.core.replay.replay import Indices, Replay
 
 _CHUNK = 256  # rows copied at once
 
 
 class DeviceReplay:
-    """Samples like its replay, with the images gathered on the device.
+    """Samples like its replay, but gathers the frames on the device.
 
-    The replay stays what it is: rows are added there and checkpoints are made of it.
+    Rows are still added to the replay, and checkpoints are still made from it.
     """
 
     def __init__(self, replay: Replay, device: torch.device) -> None:
-        """Takes device memory for all rows.
+        """Allocate device memory for the frames of all rows.
 
         Raises:
-            torch.OutOfMemoryError: The device has not enough.
+            torch.OutOfMemoryError: The device does not have enough memory.
         """
         self._replay, self._device = replay, device
         shape = (replay.capacity, *replay.row_type["frame"].shape)
@@ -29,14 +28,13 @@ class DeviceReplay:
         self._copied = 0  # rows copied so far
 
     def sample(self, n: int) -> DeviceBatch:
-        """Draws transitions evenly, with replacement.
+        """Draw n transitions uniformly, with replacement.
 
         Raises:
-            ValueError: There is no transition yet.
+            ValueError: The replay holds no transition yet.
         """
-        stacks = torch.empty(
-            (n, self._replay.frames + 1, *self._frames.shape[1:]), dtype=torch.uint8, device=self._device
-        )
+        shape = (n, self._replay.frames + 1, *self._frames.shape[1:])
+        stacks = torch.empty(shape, dtype=torch.uint8, device=self._device)
 
         def copy(wanted: Indices, slots: Indices) -> None:
             self._follow()
@@ -44,11 +42,10 @@ class DeviceReplay:
             chosen = self._frames[index].view(len(slots), *stacks.shape[1:])
             stacks[torch.from_numpy(wanted).to(self._device, non_blocking=True)] = chosen
 
-        flat: Tensor = stacks.view(n, -1, *stacks.shape[3:])
-        return to_device(self._replay.gather(n, copy, flat[:, 3:], flat[:, :-3]), self._device)
+        return to_device(self._replay.gather(n, copy, stacks), self._device)
 
     def _follow(self) -> None:
-        """Copies the rows added since; `gather` leaves out those that the writer overwrote meanwhile."""
+        """Copy the rows added since the last call; `gather` draws again those that are overwritten meanwhile."""
         begin, end = max(self._copied, self._replay.oldest), self._replay.total
         while begin < end:
             count = min(_CHUNK, end - begin)

@@ -1,12 +1,12 @@
-"""Replay that stores each frame once and rebuilds stacks when it samples.
+"""A replay buffer that stores each frame once and rebuilds the stacks when it samples.
 
-Rows are numbered from 0 as they come; row n lies in slot n % capacity. A row holds an observation and the action that
-led to it, so the transition of row n is (observation n-1, action, reward, observation n), where row n-1 is the step
-before it in the same episode.
+Rows are numbered from 0 in the order of arrival; row n is stored in slot n % capacity. A row holds an observation and
+the action that led to it. The transition of row n is therefore (observation n-1, action, reward, observation n), where
+row n-1 is the preceding step of the same episode.
 
-One thread writes, others sample and save: they copy without holding the lock (the writer must not wait for tens of
-milliseconds), then look whether the writer has meanwhile begun to reuse a slot they read. A sampler draws those rows
-again, a checkpoint leaves them out.
+One thread writes while others sample and save. Readers copy without holding the lock, because the writer must not wait
+for tens of milliseconds. Afterwards they check whether the writer has begun to reuse a slot that they read: a sampler
+draws such rows again, a checkpoint omits them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.base.datatypes import Batch, StepId, Transition
+from franka_reacher_rl.core.base.datatypes import StepId, Transition
+from franka_reacher_rl.core.replay.batch import Batch
 from franka_reacher_rl.core.replay.buffers import BufferPool
 from franka_reacher_rl.core.replay.row_format import check, row_type
 
@@ -30,7 +31,7 @@ _CAP = np.iinfo(np.uint16).max
 
 
 class Replay:
-    """A ring of rows. Memory is taken as it fills."""
+    """A ring buffer of rows, whose memory is allocated as it fills."""
 
     def __init__(
         self,
@@ -43,33 +44,33 @@ class Replay:
         seed: int,
         pinned: bool = False,
     ) -> None:
-        """Makes an empty replay.
+        """Create an empty replay.
 
         Args:
-            capacity: Rows kept: one a step and one more an episode.
-            height: Of a frame.
-            width: Of a frame.
-            frames: In a stack.
-            proprioception: Values of it.
-            dof: Values of an action.
-            seed: Of the sampling.
-            pinned: Batches lie in page-locked memory, from which CUDA copies faster.
+            capacity: Number of rows kept: one per step and one more per episode.
+            height: Frame height in pixels.
+            width: Frame width in pixels.
+            frames: Number of frames in a stack.
+            proprioception: Number of proprioceptive values.
+            dof: Number of action values.
+            seed: Seed of the sampling.
+            pinned: Whether batches are in page-locked memory, from which CUDA copies faster.
 
         Raises:
-            ValueError: The capacity holds no transition with its stack.
+            ValueError: The capacity is too small for a transition with its stack.
         """
         if capacity < frames + 2:
-            raise ValueError(f"a replay of {capacity} rows holds no transition: take at least {frames + 2}")
+            raise ValueError(f"capacity = {capacity} is too small for a transition: use at least {frames + 2} rows")
         self.capacity, self.frames = capacity, frames
         self.row_type = row_type(height, width, proprioception, dof)
-        # an anonymous map: pages come into being when they are first written
+        # an anonymous map: the system allocates a page when it is first written
         self._memory = mmap.mmap(-1, capacity * self.row_type.itemsize)
         self._rows: npt.NDArray[np.void] = np.frombuffer(self._memory, self.row_type)
-        self._run = np.zeros(capacity, np.uint16)  # consecutive rows before a row in its episode
+        self._run = np.zeros(capacity, np.uint16)  # per slot: consecutive rows of the episode before the row
         self._random = np.random.default_rng(seed)
         self._lock = threading.Lock()
-        self._floor = 0  # rows before it are not held: a resumed replay may begin later
-        self._begun = 0  # rows begun: those before begun - capacity are gone
+        self._floor = 0  # earlier rows are not held: a restored replay may begin later
+        self._begun = 0  # rows whose writing has begun: those before begun - capacity are gone
         self._total = 0  # rows complete
         self._steps = 0
         self._newest = StepId(0, 0)
@@ -77,33 +78,33 @@ class Replay:
 
     @property
     def total(self) -> int:
-        """Rows ever added."""
+        """Number of rows added so far, including overwritten ones."""
         return self._total
 
     @property
     def steps(self) -> int:
-        """Complete transitions ever added."""
+        """Number of complete transitions added so far, including overwritten ones."""
         return self._steps
 
     @property
     def newest(self) -> StepId:
-        """The step of the newest row."""
+        """Step of the newest row."""
         return self._newest
 
     def __len__(self) -> int:
-        """Rows held."""
+        """Return the number of rows held."""
         return self._total - self.oldest
 
     def add(self, transition: Transition) -> None:
-        """Stores one row.
+        """Store one row.
 
         Raises:
-            ValueError: A shape or type is wrong, a value is not finite, or the action is out of [-1, 1]; nothing is
+            ValueError: A shape or type is wrong, a value is not finite, or the action is outside [-1, 1]. Nothing is
                 stored.
         """
         check(transition, self.row_type)
         observation = transition.observation
-        planes = np.ascontiguousarray(observation.frame.transpose(2, 0, 1))  # outside the lock: it takes longest
+        planes = np.ascontiguousarray(observation.frame.transpose(2, 0, 1))  # outside the lock: this takes longest
         with self._lock:
             n = self._total
             self._begun = n + 1
@@ -127,20 +128,14 @@ class Replay:
             self._total = n + 1
 
     def sample(self, n: int) -> Batch:
-        """Draws transitions evenly, with replacement.
+        """Draw n transitions uniformly, with replacement.
 
-        The batch's images share memory: `image` and `next_image` overlap in the frames that they have in common. The
-        memory is used again once nothing refers to the batch's images any more.
-
-        Args:
-            n: How many.
+        The memory of the batch's frames is reused once no view of them is left.
 
         Raises:
-            ValueError: There is no transition yet.
+            ValueError: The replay holds no transition yet.
         """
-        stacks = self._buffers.take(
-            (n, self.frames + 1, *self.row_type["frame"].shape)
-        )  # (batch, frames + 1, 3, height, width), newest first
+        stacks = self._buffers.take((n, self.frames + 1, *self.row_type["frame"].shape))
         frames = self._rows["frame"]
 
         def copy(wanted: Indices, slots: Indices) -> None:
@@ -148,17 +143,18 @@ class Replay:
                 for j, slot in enumerate(stack):
                     stacks[i, j] = frames[slot]
 
-        flat = stacks.reshape(n, -1, *stacks.shape[3:])  # (batch, 3 * (frames + 1), height, width)
-        return self.gather(n, copy, flat[:, 3:], flat[:, :-3])
+        return self.gather(n, copy, stacks)
 
-    def gather(self, n: int, copy: Callable[[Indices, Indices], None], image: Any, next_image: Any) -> Batch:
-        """Draws n transitions, and has `copy` copy the frames of those at `wanted` from the slots of their stacks.
+    def gather(self, n: int, copy: Callable[[Indices, Indices], None], frames: Any) -> Batch:
+        """Draw n transitions, copying their frames with a function of the caller.
 
         Args:
-            n: How many.
-            copy: Called with positions in the batch (k,) and slots (k, frames + 1), newest first.
-            image: Becomes the batch's images.
-            next_image: Becomes the batch's next images.
+            n: Number of transitions.
+            copy: Called with positions in the batch (k,) and the slots of their frames (k, stack + 1), newest first.
+            frames: What `copy` writes to; becomes the batch's frames.
+
+        Raises:
+            ValueError: The replay holds no transition yet.
         """
         previous, rows = np.empty(n, self._scalars), np.empty(n, self._scalars)
         index = np.full(n, -1, np.int64)
@@ -167,12 +163,11 @@ class Replay:
             copy(wanted, self._stack_slots(drawn))
             previous[wanted] = self._scalars_of(drawn - 1)
             rows[wanted] = self._scalars_of(drawn)
-            # rows whose slots the writer began to reuse while they were copied are torn: draw those again
+            # rows whose slots the writer began to reuse meanwhile are torn: draw them again
             gone = self._begun - self.capacity
             index[wanted] = np.where((gone <= 0) | (drawn - self.frames >= gone), drawn, -1)
         return Batch(
-            image=image,
-            next_image=next_image,
+            frames=frames,
             proprioception=previous["proprioception"].copy(),
             next_proprioception=rows["proprioception"].copy(),
             action=rows["action"].copy(),
@@ -182,14 +177,14 @@ class Replay:
         )
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
-        """The counters and the random generator; the rows up to `total` belong to it."""
+        """Return the counters and the state of the random generator, which belong to the rows up to `total`."""
         with self._lock:
             counters = [self._total, self._steps, self._newest.episode, self._newest.step]
         generator = json.dumps(self._random.bit_generator.state).encode()
         return {"counters": np.array(counters, np.int64), "random": np.frombuffer(generator, np.uint8).copy()}
 
     def load_state(self, state: Mapping[str, npt.NDArray[np.generic]], floor: int) -> None:
-        """Takes up a saved state, whose rows from `floor` on are in their slots (`slots`)."""
+        """Restore a saved state whose rows from `floor` on have been written to their `slots`."""
         total, steps, episode, step = (int(v) for v in state["counters"])
         with self._lock:
             self._floor, self._begun, self._total, self._steps = floor, total, total, steps
@@ -199,19 +194,19 @@ class Replay:
 
     @property
     def oldest(self) -> int:
-        """The oldest row held; asked after copying rows, it tells which of them are whole."""
+        """Number of the oldest row held; read after copying rows, it shows which of the copies are whole."""
         return max(self._floor, self._begun - self.capacity)
 
     def slots(self, begin: int, end: int) -> list[npt.NDArray[np.void]]:
-        """Views of the slots of rows begin to end, in order: two where the ring wraps."""
+        """Return views of the slots of rows begin to end, in order: two views where the ring wraps around."""
         first, count = begin % self.capacity, end - begin
         assert 0 <= count <= self.capacity
         parts = [self._rows[first : first + count], self._rows[: max(0, first + count - self.capacity)]]
         return [part for part in parts if len(part)]
 
     def _draw(self, n: int) -> Indices:
-        """Row numbers of n transitions whose stacks are all held."""
-        # where older rows are gone, so are frames of the oldest stacks: leave those out
+        """Draw the row numbers of n transitions whose stacks are held completely."""
+        # once rows have been overwritten, the oldest stacks miss frames
         low = self.oldest + self.frames if self.oldest else 1
         high = self._total
         drawn: Indices = np.empty(0, np.int64)
@@ -222,22 +217,25 @@ class Replay:
             drawn = np.concatenate([drawn, more[self._run[more % self.capacity] > 0]])
             if len(drawn) >= n:
                 return drawn[:n]
-        # hardly any row is a transition: look at each
+        # hardly any row is a transition: search all of them
         every = np.arange(low, max(low, high))
         every = every[self._run[every % self.capacity] > 0]
         if not len(every):
-            raise ValueError(f"no transition to sample among {len(self)} rows: add two consecutive steps first")
+            raise ValueError(f"no transition to sample in {len(self)} rows: add two consecutive steps first")
         chosen: Indices = self._random.choice(every, n)
         return chosen
 
     def _stack_slots(self, rows: Indices) -> Indices:
-        """Slots of frames k, k-1, ... of each row, (rows, frames + 1); a run's first frame stands for those before."""
+        """Return the slots of each row's frames, (rows, frames + 1), newest first.
+
+        Where an episode has too few frames, its first one is repeated.
+        """
         run = self._run[rows % self.capacity].astype(np.int64)
         back = np.minimum(np.arange(self.frames + 1), run[:, None])
         return (rows[:, None] - back) % self.capacity
 
     def _rebuild_runs(self) -> None:
-        """The run of every row held, from the rows themselves."""
+        """Compute the run of every row held from the rows themselves."""
         numbers = np.arange(self.oldest, self._total)
         slots = numbers % self.capacity
         fields = {name: self._rows[name][slots] for name in ("episode", "step", "first", "terminated", "truncated")}
@@ -263,7 +261,7 @@ class Replay:
         return np.dtype([(name, self.row_type[name]) for name in names])
 
     def _run_of(self, transition: Transition, n: int) -> int:
-        """How many rows before row n continue into it."""
+        """Return how many consecutive rows of the same episode precede row n."""
         observation = transition.observation
         if n == 0 or observation.first:
             return 0

@@ -1,4 +1,4 @@
-"""One row of the replay: what it holds, and what is refused."""
+"""The layout of a stored row, and the check of a transition before it is stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from franka_reacher_rl.core.base.datatypes import Transition
 
 
 def row_type(height: int, width: int, proprioception: int, dof: int) -> np.dtype[np.void]:
-    """One stored row; its bytes are also what a checkpoint holds."""
+    """Return the type of a stored row; checkpoints contain the same bytes."""
     return np.dtype(
         [
             ("frame", np.uint8, (3, height, width)),
@@ -26,14 +26,14 @@ def row_type(height: int, width: int, proprioception: int, dof: int) -> np.dtype
 
 
 def check(transition: Transition, row: np.dtype[np.void]) -> None:
-    """Whether a transition can be stored.
+    """Check that a transition can be stored.
 
     Args:
-        transition: To be stored.
+        transition: The transition.
         row: The type of a row.
 
     Raises:
-        ValueError: A shape or type is wrong, a value is not finite, or the action is out of [-1, 1].
+        ValueError: A shape or type is wrong, a value is not finite, or the action is outside [-1, 1].
     """
     observation = transition.observation
     expected = {name: row[name].shape for name in ("frame", "proprioception", "action")}
@@ -41,7 +41,7 @@ def check(transition: Transition, row: np.dtype[np.void]) -> None:
     if observation.frame.shape != (height, width, 3) or observation.frame.dtype != np.uint8:
         raise ValueError(
             f"frame is {observation.frame.dtype}{observation.frame.shape}, the replay holds "
-            f"uint8{(height, width, 3)}: camera and learner must have the same image settings"
+            f"uint8{(height, width, 3)}: give camera and learner the same image settings"
         )
     for name, value in (("proprioception", observation.proprioception), ("action", transition.action)):
         if np.shape(value) != expected[name]:
@@ -51,4 +51,4 @@ def check(transition: Transition, row: np.dtype[np.void]) -> None:
     if not np.isfinite(observation.reward):
         raise ValueError(f"reward is not finite: {observation.reward}")
     if np.any(np.abs(transition.action) > 1.0 + 1e-5):
-        raise ValueError(f"action is out of [-1, 1]: {np.asarray(transition.action).tolist()}")
+        raise ValueError(f"action is outside [-1, 1]: {np.asarray(transition.action).tolist()}")

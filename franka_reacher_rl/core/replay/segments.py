@@ -1,4 +1,4 @@
-"""The replay's rows on disk, each at a place that follows from its number."""
+"""The replay's rows on disk, each at a position given by its number."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from franka_reacher_rl.core.base.files import sync_folder
 from franka_reacher_rl.core.replay.replay import Replay
 
 _SEGMENT_BYTES = 64 << 20
@@ -15,17 +16,17 @@ _CHUNK_BYTES = 4 << 20
 
 
 class SegmentStore:
-    """Files of equally many rows; row n lies in file n // rows, at n % rows.
+    """Segment files of a fixed number of rows; row n is row n % rows of file n // rows.
 
-    Nothing is ever moved, so writing rows again (after a resume) puts them where they were.
+    Rows are never moved, so rows that are written again after a resume replace their earlier versions.
     """
 
     def __init__(self, folder: Path, row_type: np.dtype[np.void]) -> None:
-        """Makes nothing yet.
+        """Describe the store; the first write creates its files.
 
         Args:
-            folder: Of the files.
-            row_type: Of a row; its bytes are what is stored.
+            folder: Folder of the files.
+            row_type: Type of a row, whose bytes are stored.
         """
         self._folder, self._size = folder, row_type.itemsize
         self._rows = max(1, _SEGMENT_BYTES // row_type.itemsize)
@@ -33,22 +34,22 @@ class SegmentStore:
         self.layout = json.dumps({"rows": self._rows, "row": shapes})
 
     def check(self, layout: str) -> None:
-        """Whether files of that layout are of this kind of row.
+        """Check that files of a layout hold rows of this store's type.
 
         Raises:
-            ValueError: They are not; the message says where they differ.
+            ValueError: They do not; the message lists the differences.
         """
         if layout == self.layout:
             return
         pairs = zip(json.loads(layout)["row"], json.loads(self.layout)["row"], strict=False)
-        differences = [f"{a[0]} {a[1]} there, {b[1]} here" for a, b in pairs if a != b]
-        raise ValueError(f"checkpoint has rows of another shape ({'; '.join(differences)}): resume with its settings")
+        differences = [f"{a[0]} is {a[1]} in the checkpoint and {b[1]} here" for a, b in pairs if a != b]
+        raise ValueError(f"checkpoint has rows of another shape: {'; '.join(differences)}; resume with its settings")
 
     def write(self, replay: Replay, begin: int, end: int) -> None:
-        """Writes rows and syncs them.
+        """Write rows durably.
 
         Raises:
-            OSError: The disk is full or gone; rows may be written in part.
+            OSError: The rows cannot be written; some of them may have been.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         for segment, first, last in self._spans(begin, end):
@@ -58,14 +59,10 @@ class SegmentStore:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
 
     def read(self, replay: Replay, begin: int, end: int) -> None:
-        """Reads rows into their slots.
+        """Read rows into their slots.
 
         Raises:
             OSError: A file is missing.
@@ -79,7 +76,7 @@ class SegmentStore:
                 os.close(descriptor)
 
     def remove_before(self, row: int) -> None:
-        """Removes the files that hold only rows before this one."""
+        """Remove the files that hold only rows before this one."""
         for path in self._folder.glob("*.rows"):
             if (int(path.stem) + 1) * self._rows <= row:
                 path.unlink(missing_ok=True)
@@ -88,7 +85,7 @@ class SegmentStore:
         return self._folder / f"{segment:08d}.rows"
 
     def _spans(self, begin: int, end: int) -> list[tuple[int, int, int]]:
-        """(segment, first row, row after the last) of each file that rows begin to end lie in."""
+        """Return (segment, first row, row after the last) for each file that rows begin to end belong to."""
         spans = []
         while begin < end:
             segment = begin // self._rows

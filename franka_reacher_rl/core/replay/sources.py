@@ -1,4 +1,4 @@
-"""Where batches come from: sampled in time, one ahead on another thread, or gathered on the device."""
+"""Batch sources: sampling on demand, prefetching on another thread, or gathering on the device."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ import threading
 
 import torch
 
-from franka_reacher_rl.core.base.datatypes import Batch
 from franka_reacher_rl.core.base.settings import LearnerSettings
-from franka_reacher_rl.core.replay.device_batch import DeviceBatch, to_device
+from franka_reacher_rl.core.replay.batch import Batch, DeviceBatch, to_device
 from franka_reacher_rl.core.replay.device_replay import DeviceReplay
 from franka_reacher_rl.core.replay.replay import Replay
 
 
 class Prefetcher:
-    """One batch ahead, on a thread of its own; on CUDA the transfer is done there too.
+    """Samples one batch ahead on its own thread; on CUDA this thread also transfers it.
 
-    The batch was drawn before the newest steps came. Where every draw must be repeatable, sample without it.
+    A batch is drawn before the newest steps are stored, so the draws depend on timing. Sample on demand where they must
+    be reproducible.
     """
 
     def __init__(self, replay: Replay, batch_size: int, device: torch.device) -> None:
-        """Starts the thread; it samples nothing before the first `next`."""
+        """Start the thread; it samples nothing before the first call of `next`."""
         self._replay, self._batch_size, self._device = replay, batch_size, device
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[DeviceBatch | BaseException] = queue.SimpleQueue()
-        self._asked = False
+        self._requested = False
         self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
         self._thread.start()
 
     def next(self) -> DeviceBatch:
-        """The batch drawn meanwhile; has the next one drawn.
+        """Return the prefetched batch and request the next one.
 
         Raises:
-            ValueError: There is no transition yet.
+            ValueError: The replay holds no transition yet.
         """
-        if not self._asked:
+        if not self._requested:
             self._wanted.put(True)
         self._wanted.put(True)
-        self._asked = True
+        self._requested = True
         batch = self._ready.get()
         if isinstance(batch, BaseException):
-            self._ready.get()  # of the second request
-            self._asked = False
+            self._ready.get()  # the answer to the second request
+            self._requested = False
             raise batch
         if self._device.type == "cuda":
-            for tensor in batch.tensors():  # made on the other stream, used on this one
+            for tensor in batch.tensors().values():  # allocated on the other stream, used on this one
                 tensor.record_stream(torch.cuda.current_stream(self._device))
         return batch
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Stop the thread."""
         self._wanted.put(False)
         self._thread.join()
 
@@ -60,7 +60,7 @@ class Prefetcher:
         while self._wanted.get():
             try:
                 self._ready.put(self._sample(stream))
-            except BaseException as error:  # raised where the batch is asked for
+            except BaseException as error:  # raised by `next`
                 self._ready.put(error)
 
     def _sample(self, stream: torch.cuda.Stream | None) -> DeviceBatch:
@@ -69,18 +69,18 @@ class Prefetcher:
             return to_device(batch, self._device)
         with torch.cuda.stream(stream):
             placed = to_device(batch, self._device)
-        stream.synchronize()  # before the batch's memory is used again
+        stream.synchronize()  # the batch's host memory is reused afterwards
         return placed
 
 
 class Source:
-    """Where an updating learner takes its batches from, as its settings say."""
+    """The source of a learner's batches that its settings select."""
 
     def __init__(self, replay: Replay, settings: LearnerSettings, device: torch.device) -> None:
-        """Starts what is needed; call it on the thread that updates, whose priority a prefetching thread inherits.
+        """Start the source on the thread that updates: a prefetching thread inherits that thread's priority.
 
         Raises:
-            torch.OutOfMemoryError: The replay is to be on the device, which has no room for it.
+            torch.OutOfMemoryError: The replay does not fit in the device's memory (`replay_on_device`).
         """
         self._batch_size, self._replay = settings.batch_size, replay
         self._on_device = DeviceReplay(replay, device) if settings.replay_on_device else None
@@ -88,16 +88,16 @@ class Source:
         self._prefetcher = Prefetcher(replay, settings.batch_size, device) if prefetch else None
 
     def next(self) -> Batch | DeviceBatch:
-        """A batch for `SAC.update`.
+        """Return a batch for `SAC.update`.
 
         Raises:
-            ValueError: There is no transition yet.
+            ValueError: The replay holds no transition yet.
         """
         if self._on_device is not None:
             return self._on_device.sample(self._batch_size)
         return self._prefetcher.next() if self._prefetcher else self._replay.sample(self._batch_size)
 
     def close(self) -> None:
-        """Ends what was started."""
+        """Stop the prefetching thread, if there is one."""
         if self._prefetcher is not None:
             self._prefetcher.close()

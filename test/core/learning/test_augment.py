@@ -1,4 +1,4 @@
-"""Crops are the right pixels, each image at its own place."""
+"""Crops have the right pixels, each image at its own offset."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from franka_reacher_rl.core.learning.augment import Cropper, centre_crop, draw_o
 @pytest.mark.parametrize("by_index", [False, True])
 def test_crops_are_exact(dtype: torch.dtype, by_index: bool) -> None:
     stacks = torch.randint(0, 256, (7, 12, 20, 30), dtype=torch.uint8)
-    images = stacks[:, 3:]  # as the replay hands it out: not contiguous
+    images = stacks[:, 3:]  # not contiguous, like the stacks of a batch
     offsets = draw_offsets(7, (2, 3), torch.Generator().manual_seed(0))
     cropper = Cropper(16, 24, dtype)
-    for _ in range(2):  # the second time in the same memory
+    for _ in range(2):  # the second call reuses the memory
         pixels = cropper._by_index(images, offsets).to(dtype) if by_index else cropper(images, offsets)
         assert pixels.dtype == dtype
         for image, pixel, (row, column) in zip(images, pixels, offsets.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""What a learner asks of its machine."""
+"""The learner's device, arithmetic, threads and memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from franka_reacher_rl.core.learning.machine import parse_cores, prepare_learner
+from franka_reacher_rl.core.learning import machine
+from franka_reacher_rl.core.learning.machine import choose_dtype, parse_cores, prepare_learner
 
 
 def test_cores_are_parsed() -> None:
@@ -19,12 +21,12 @@ def test_cores_are_parsed() -> None:
             parse_cores(bad)
 
 
-def test_a_core_that_is_not_there_is_refused() -> None:
+def test_a_missing_core_is_refused() -> None:
     with pytest.raises(ValueError, match="may use"):
         prepare_learner(1, cores="100000")
 
 
-def test_threads_niceness_and_cores_are_taken() -> None:
+def test_threads_niceness_and_cores_are_set() -> None:
     core = min(os.sched_getaffinity(0))
     code = (
         "import os, torch\nfrom franka_reacher_rl.core.learning.machine import prepare_learner\n"
@@ -46,8 +48,17 @@ def test_glibc_keeps_freed_memory() -> None:
         "counts = []\n"
         "for _ in range(31):\n    before = faults()\n    torch.ones(16 << 20).add(1)\n"
         "    counts.append(faults() - before)\n"
-        "print(sorted(counts[10:])[10])"  # the median, after the heap has found its shape
+        "print(sorted(counts[10:])[10])"  # the median, once the heap has its final size
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1000  # of 32768 pages
+
+
+def test_automatic_precision_depends_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for features, dtype in (({"avx2", "amx_bf16"}, torch.bfloat16), ({"avx2"}, torch.float32), (set(), torch.float32)):
+        monkeypatch.setattr(machine, "processor_features", lambda features=features: features)
+        assert choose_dtype("auto", cpu) == dtype
+        assert choose_dtype("float32", cpu) == torch.float32
+        assert choose_dtype("bfloat16", cpu) == torch.bfloat16

@@ -1,4 +1,4 @@
-"""The networks' shapes, first values and densities."""
+"""The networks' shapes, initial values and densities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from franka_reacher_rl.core.learning.networks import Encoder, make_critic, make_
 def test_the_papers_shapes(name: str) -> None:
     setting = Setting.load(name)
     policy = make_policy(setting.image, setting.network, 7, 0)
-    critic = make_critic(setting.image, setting.network, 7, 0)
+    critic = make_critic(setting.network, 7, 0)
     features = 2 * setting.network.channels[-1]
     linear = [tuple(layer.weight.shape) for layer in policy.actor.layers]  # type: ignore[union-attr]
     hidden = setting.network.hidden
@@ -46,7 +46,7 @@ def test_log_std_stays_in_its_bounds() -> None:
 
 
 def test_orthogonal_and_delta_orthogonal() -> None:
-    policy, critic = make_policy(IMAGE, NETWORK, DOF, 0), make_critic(IMAGE, NETWORK, DOF, 0)
+    policy, critic = make_policy(IMAGE, NETWORK, DOF, 0), make_critic(NETWORK, DOF, 0)
     weight = policy.actor.layers[1].weight.detach()  # type: ignore[union-attr, operator]
     torch.testing.assert_close(weight @ weight.T, torch.eye(16), atol=1e-5, rtol=0)
     for one in critic.weights[1]:
@@ -61,7 +61,7 @@ def test_orthogonal_and_delta_orthogonal() -> None:
         torch.testing.assert_close(square, 2.0 * torch.eye(len(square)), atol=1e-5, rtol=0)  # ReLU's gain, squared
 
 
-def test_a_seed_decides_and_the_callers_generator_is_left_alone() -> None:
+def test_weights_depend_on_the_seed_and_not_on_the_global_generator() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
     a, b, c = (make_policy(IMAGE, NETWORK, DOF, seed).state_dict() for seed in (1, 1, 2))
@@ -79,7 +79,7 @@ def test_soft_argmax_finds_a_bright_spot() -> None:
     torch.nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     conv.weight.data[0, 0, 1, 1] = 100.0  # type: ignore[union-attr, index, operator]
     pixels = torch.zeros(1, 3, 16, 16)
-    pixels[0, 0, 4, 14] = 255.0  # of the 14 x 14 places: row 3, column 13
+    pixels[0, 0, 4, 14] = 255.0  # row 3, column 13 of 14 x 14 positions
     x, y = encoder(pixels)[0].tolist()
     assert (x, y) == pytest.approx((1.0, -1.0 + 2 * 3 / 13), abs=1e-4)
 
@@ -114,7 +114,7 @@ def test_an_image_too_small_for_the_network_is_refused() -> None:
         make_policy(ImageSettings(width=20, height=16), NetworkSettings(), 7, 0)
 
 
-def test_the_digest_tells_networks_apart() -> None:
+def test_the_digest_distinguishes_networks() -> None:
     other = NetworkSettings(channels=[4, 6], strides=[2, 1], hidden=[16, 17])
     digests = {network_digest(IMAGE, NETWORK, 7), network_digest(IMAGE, NETWORK, 6), network_digest(IMAGE, other, 7)}
     assert len(digests) == 3

@@ -1,11 +1,11 @@
-"""What the actor runs is what the learner has, and stacks are those of the replay."""
+"""The actor's policy acts like the learner's network, on the same stacks as the replay's."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from learner_helpers import DOF, IMAGE, NETWORK, make_batch, make_replay, make_sac, make_transition
+from learner_helpers import DOF, IMAGE, NETWORK, make_batch, make_replay, make_sac, make_transition, policy_bytes
 
 from franka_reacher_rl.core.base.settings import NetworkSettings
 from franka_reacher_rl.core.policy.policy import Policy
@@ -23,11 +23,11 @@ def observation(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return stack, random.standard_normal(3 * DOF).astype(np.float32)
 
 
-def test_it_acts_as_the_learners_network_says() -> None:
+def test_actions_equal_those_of_the_learners_network() -> None:
     sac, policy = make_sac(seed=1), make_policy()
     for i in range(3):
         sac.update(make_batch(np.random.default_rng(i)))
-    policy.load(bytes(sac.policy_bytes()))
+    policy.load(policy_bytes(sac))
     stack, proprioception = observation()
     rows, columns = IMAGE.crop_radius
     centre = stack[None, :, rows:-rows, columns:-columns].astype(np.float32)
@@ -40,7 +40,7 @@ def test_it_acts_as_the_learners_network_says() -> None:
     np.testing.assert_array_equal(policy.act(stack, proprioception, deterministic=True), action)
 
 
-def test_it_explores_from_the_start_repeatably() -> None:
+def test_exploration_is_reproducible() -> None:
     a, b, c = make_policy(1), make_policy(1), make_policy(2)
     actions = [np.stack([p.act(*observation(i)) for i in range(200)]) for p in (a, b, c)]
     assert np.array_equal(actions[0], actions[1]) and not np.array_equal(actions[0], actions[2])
@@ -52,7 +52,7 @@ def test_it_explores_from_the_start_repeatably() -> None:
 def test_bad_weights_are_refused_and_the_old_ones_kept() -> None:
     sac, policy = make_sac(seed=1), make_policy()
     before = policy.act(*observation(), deterministic=True)
-    good = bytes(sac.policy_bytes())
+    good = policy_bytes(sac)
     nan = sac.policy_weights()
     nan["actor.layers.1.weight"][0, 0] = np.nan  # type: ignore[index]
     for bad, message in ((good[:-8], "damaged"), (b"{}", "damaged"), (nan, "not finite"), ({}, "another network")):
@@ -72,7 +72,7 @@ def test_an_observation_of_another_shape_is_refused() -> None:
         make_policy().act(stack, proprioception[1:])
 
 
-def test_the_actors_stack_is_the_replays() -> None:
+def test_the_actors_stack_equals_the_replays() -> None:
     stack, replay = FrameStack(IMAGE.height, IMAGE.width, 3), make_replay()
     seen: dict[int, np.ndarray] = {}
     for number in range(12):

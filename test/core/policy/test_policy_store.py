@@ -1,4 +1,4 @@
-"""Policies cross between processes whole, or not at all."""
+"""Policies are passed between processes completely or not at all."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ with PolicyWriter("run", "net", Path(sys.argv[1])) as writer:
 
 
 def start_writer(folder: Path, size: int) -> tuple[subprocess.Popen[str], PolicyAnnouncement]:
-    """A process that publishes as fast as it can, and its first announcement."""
+    """Start a process that publishes as fast as possible, and return it with its first announcement."""
     command = [sys.executable, "-c", WRITER, str(folder), str(size)]
     root = str(Path(__file__).resolve().parents[3])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root})
@@ -106,13 +106,13 @@ def test_damage_in_the_file_is_noticed(tmp_path: Path) -> None:
             file.seek(at)
             file.write(b"X")
         reader = PolicyReader("net")
-        assert reader.read(announcement) is None and "not written whole" in reader.refusal
+        assert reader.read(announcement) is None and "not written completely" in reader.refusal
 
 
 def test_larger_weights_than_the_first_are_refused(tmp_path: Path) -> None:
     with PolicyWriter("run", "net", tmp_path) as writer:
         writer.publish(b"a" * 4096, 0)
-        with pytest.raises(ValueError, match="make a new one"):
+        with pytest.raises(ValueError, match="create a new store"):
             writer.publish(b"a" * 4097, 1)
 
 
@@ -123,7 +123,7 @@ def test_closing_leaves_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_dead_writers_file_is_removed_and_a_living_ones_kept(tmp_path: Path) -> None:
+def test_the_file_of_a_killed_writer_is_removed_and_that_of_a_running_one_kept(tmp_path: Path) -> None:
     process, announcement = start_writer(tmp_path, 100)
     try:
         assert remove_stale(tmp_path) == []
@@ -134,10 +134,9 @@ def test_a_dead_writers_file_is_removed_and_a_living_ones_kept(tmp_path: Path) -
 
 
 def test_a_million_reads_beside_a_writer_are_never_torn(tmp_path: Path) -> None:
-    """Each payload is one byte value repeated, fitting its version: whatever is returned must be that.
+    """Each payload repeats one byte value that depends on its version, so a torn read would be noticed.
 
-    The writer publishes all the time, so an attempt may find both slots in work and return nothing; what counts is
-    that nothing wrong is ever returned.
+    The writer publishes continuously, so a read may find both slots being written and return nothing.
     """
     process, announcement = start_writer(tmp_path, 2048)
     reader = PolicyReader("net", "run")
@@ -156,5 +155,5 @@ def test_a_million_reads_beside_a_writer_are_never_torn(tmp_path: Path) -> None:
         process.wait(30)
         reader.close()
     assert read == READS, f"only {read} reads in 90 s"
-    # on a busy machine the two may share a core: few versions are seen then, but the writer was at it all the time
+    # on a busy machine both may share a core, so that few versions are seen although many were written
     assert max(versions) - min(versions) > 1000 and len(versions) > 10

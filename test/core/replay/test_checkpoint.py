@@ -1,4 +1,4 @@
-"""A resumed run is the run, and whatever happens to a checkpoint, the last good one stays."""
+"""A resumed run equals an uninterrupted one, and damage to a checkpoint leaves the previous one usable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learner_helpers import DOF, IMAGE, NETWORK, fill, make_replay, make_sac
+from learner_helpers import DOF, IMAGE, NETWORK, fill, make_replay, make_sac, policy_bytes
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Loop:
-    """Acting, storing and updating in one process, without ROS: everything a run has that can be forgotten."""
+    """Acts, stores and updates in one process without ROS; its state is that of a run."""
 
     def __init__(self, folder: Path, seed: int = 0, capacity: int = 40, busy: bool = True) -> None:
         self.sac, self.replay = make_sac(seed=seed), make_replay(capacity, seed)
@@ -38,7 +38,7 @@ class Loop:
         self.episode = 0
 
     def run(self, episodes: int, length: int = 9) -> None:
-        """Episodes with one update a step."""
+        """Run episodes with one update per step."""
         for _ in range(episodes):
             self.episode += 1
             action = np.zeros(DOF, np.float32)
@@ -52,27 +52,27 @@ class Loop:
                 self.replay.add(Transition(observation, action, self.sac.policy_version))
                 if self.replay.steps > 5:
                     self.sac.update(self.replay.sample(4))
-                    self.policy.load(bytes(self.sac.policy_bytes()))
+                    self.policy.load(policy_bytes(self.sac))
                 action = self.policy.act(self.stack.stack, proprioception)
 
     def save(self) -> bool:
-        """Waits until it is written."""
+        """Save a checkpoint and wait until it is written."""
         extra = {"episode": self.episode, "world": self.world.bit_generator.state}
         return self.checkpoints.save(extra, {"policy": self.policy.random_state}, wait=True)
 
     def restore(self) -> bool:
-        """Whether there was something to take up."""
+        """Restore the newest checkpoint; return whether there was one."""
         restored = self.checkpoints.restore()
         if restored is None:
             return False
         extra, arrays = restored
         self.episode, self.world.bit_generator.state = extra["episode"], extra["world"]
         self.policy.random_state = np.asarray(arrays["policy"], np.uint8)
-        self.policy.load(bytes(self.sac.policy_bytes()))
+        self.policy.load(policy_bytes(self.sac))
         return True
 
     def everything(self) -> dict[str, Any]:
-        """All of its state, for comparison."""
+        """Return the whole state for comparison."""
         rows = [np.array(part) for part in self.replay.slots(self.replay.oldest, self.replay.total)]
         state = {**self.sac.save_state(), **{f"replay.{k}": v for k, v in self.replay.state().items()}}
         return {**state, "rows": np.concatenate(rows) if rows else np.zeros(0), "policy": self.policy.random_state}
@@ -146,7 +146,7 @@ def test_segments_that_no_checkpoint_needs_are_removed(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("fails", ["pwritev", "fsync", "replace"])
-def test_a_failed_write_is_told_and_the_last_good_one_stays(
+def test_a_failed_write_is_reported_and_the_last_good_one_remains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:
     loop = Loop(tmp_path)
@@ -158,12 +158,12 @@ def test_a_failed_write_is_told_and_the_last_good_one_stays(
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    told: list[str] = []
+    logged: list[str] = []
     with monkeypatch.context() as broken:
         broken.setattr(os, fails, full)
-        broken.setattr(checkpoint._log, "error", lambda message, *a: told.append(message % a))
+        broken.setattr(checkpoint._log, "error", lambda message, *a: logged.append(message % a))
         assert not loop.save()
-    assert "No space left" in loop.checkpoints.failure and "training goes on" in told[0]
+    assert "No space left" in loop.checkpoints.failure and "training continues" in logged[0]
     assert not list(tmp_path.glob("*.tmp"))
     resumed = Loop(tmp_path)
     assert resumed.restore()
@@ -176,7 +176,7 @@ def test_a_failed_write_is_told_and_the_last_good_one_stays(
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_a_damaged_checkpoint_gives_the_one_before(tmp_path: Path, damage: str) -> None:
+def test_after_damage_the_previous_checkpoint_is_restored(tmp_path: Path, damage: str) -> None:
     loop = Loop(tmp_path)
     loop.run(3)
     loop.save()
@@ -198,7 +198,7 @@ def test_rows_reused_while_they_are_written_are_left_out(tmp_path: Path, monkeyp
     original = segments.SegmentStore.write
 
     def slow(store: segments.SegmentStore, replay: Replay, begin: int, end: int) -> None:
-        fill(replay, 15, begin=replay.total)  # the ring comes round to rows 0 to 14
+        fill(replay, 15, begin=replay.total)  # reuses the slots of rows 0 to 14
         original(store, replay, begin, end)
 
     monkeypatch.setattr(segments.SegmentStore, "write", slow)
@@ -211,18 +211,18 @@ def test_rows_reused_while_they_are_written_are_left_out(tmp_path: Path, monkeyp
 
 
 def test_saving_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, go_on, original = Loop(tmp_path), threading.Event(), checkpoint._write_durably
+    loop, go_on, original = Loop(tmp_path), threading.Event(), checkpoint.write_durable
     loop.run(2)
 
     def slow(*arguments: Any) -> None:
         go_on.wait(10)
         original(*arguments)
 
-    monkeypatch.setattr(checkpoint, "_write_durably", slow)
+    monkeypatch.setattr(checkpoint, "write_durable", slow)
     updates = loop.sac.updates
     assert loop.checkpoints.save() and loop.checkpoints.busy
     loop.run(1)
-    assert not loop.checkpoints.save()  # one at a time
+    assert not loop.checkpoints.save()  # only one at a time
     go_on.set()
     loop.checkpoints.wait()
     resumed = make_sac(seed=3)
@@ -243,7 +243,7 @@ def test_another_network_or_image_is_refused(tmp_path: Path) -> None:
         Checkpointer(tmp_path, other, make_replay()).restore()
 
 
-def test_another_runs_checkpoints_are_not_mixed_with(tmp_path: Path) -> None:
+def test_checkpoints_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
     first = Loop(tmp_path)
     first.run(2)
     first.save()
@@ -268,21 +268,21 @@ for _ in range(10000):
 
 
 def test_killed_at_any_moment_it_resumes_from_the_last_checkpoint(tmp_path: Path) -> None:
-    path = os.pathsep.join([str(ROOT), str(ROOT / "test" / "helpers")])
-    told = 0
+    path = os.pathsep.join(str(folder) for folder in (ROOT, ROOT / "test" / "helpers", Path(__file__).parent))
+    saved = 0
     for lines in (7, 12):
         command = [sys.executable, "-c", KILLED, str(tmp_path)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         )
         assert process.stdout is not None
-        assert int(process.stdout.readline()) >= told
+        assert int(process.stdout.readline()) >= saved
         for _ in range(lines):
-            told = int(process.stdout.readline())
+            saved = int(process.stdout.readline())
         process.kill()
         process.wait()
     resumed = Loop(tmp_path)
-    assert resumed.restore() and resumed.sac.updates >= told > 0
+    assert resumed.restore() and resumed.sac.updates >= saved > 0
     resumed.run(1)
 
 

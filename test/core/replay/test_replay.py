@@ -1,4 +1,4 @@
-"""Stacks are what the actor saw, rows are whole, whatever comes in and whoever writes meanwhile."""
+"""Sampled stacks are those that the actor saw, and rows are complete although another thread writes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learner_helpers import DOF, IMAGE, fill, make_replay, make_transition
 
-from franka_reacher_rl.core.base.datatypes import Batch, Transition
+from franka_reacher_rl.core.base.datatypes import Transition
 from franka_reacher_rl.core.base.settings import ImageSettings
-from franka_reacher_rl.core.replay.device_batch import joined_images
+from franka_reacher_rl.core.replay.batch import Batch, to_device
 from franka_reacher_rl.core.replay.device_replay import DeviceReplay
 from franka_reacher_rl.core.replay.replay import Replay
 from franka_reacher_rl.core.replay.row_format import row_type
@@ -35,7 +35,7 @@ EVENTS = st.lists(st.sampled_from(["step"] * 8 + ["last", "new", "gap", "repeat"
 
 
 def rows_of(events: list[str]) -> list[Row]:
-    """Rows as a faulty network might deliver them."""
+    """Create rows with losses and repetitions, as an unreliable network might deliver them."""
     rows: list[Row] = []
     episode, step = 1, 0
     for number, event in enumerate(["new", *events]):
@@ -48,7 +48,7 @@ def rows_of(events: list[str]) -> list[Row]:
 
 
 def run_before(rows: list[Row], k: int) -> int:
-    """How many rows before row k belong to one unbroken stretch of its episode."""
+    """Return how many consecutive rows of the same episode precede row k."""
     run = 0
     while k - run > 0:
         row, before = rows[k - run], rows[k - run - 1]
@@ -64,7 +64,7 @@ def add_all(replay: Replay, rows: list[Row]) -> None:
 
 
 def frames_of(stack: np.ndarray) -> list[int]:
-    """The numbers that the frames of a stack carry; every pixel must agree."""
+    """Return the numbers that a stack's frames are filled with; all pixels must agree."""
     planes = stack.reshape(-1, 3, *stack.shape[1:])
     values = planes[:, 0, 0, 0]
     assert np.array_equal(planes, np.broadcast_to(values[:, None, None, None], planes.shape)), "a torn frame"
@@ -141,7 +141,7 @@ def test_no_torn_rows_while_another_thread_writes(capacity: int, frames: int, le
         while checked < 40 * n:
             try:
                 batch = replay.sample(n)
-            except ValueError:  # not two rows yet, or a tiny ring full of first rows
+            except ValueError:  # fewer than two rows, or a small replay full of first rows
                 continue
             check_whole(batch, length, frames)
             checked += n
@@ -184,7 +184,7 @@ def test_draws_evenly() -> None:
     assert abs(counts[counts > 0] - 400).max() < 100 and (counts > 0).sum() == 27
 
 
-def test_terminated_is_told_from_truncated() -> None:
+def test_terminated_and_truncated_are_distinguished() -> None:
     replay = make_replay()
     for step, terminated in enumerate([False, True]):
         made = make_transition(step, 1, step, first=step == 0)
@@ -205,7 +205,7 @@ def test_terminated_is_told_from_truncated() -> None:
         ("reward", float("nan"), "reward is not finite"),
         ("reward", float("inf"), "reward is not finite"),
         ("action", np.full(DOF, np.nan, np.float32), "action is not finite"),
-        ("action", np.full(DOF, 1.5, np.float32), r"out of \[-1, 1\]"),
+        ("action", np.full(DOF, 1.5, np.float32), r"outside \[-1, 1\]"),
         ("action", np.zeros(DOF + 1, np.float32), "action has shape"),
     ],
 )
@@ -222,7 +222,7 @@ def test_a_bad_row_is_refused_and_nothing_stored(part: str, value: object, messa
     assert (replay.total, replay.steps, replay.newest.step) == (3, 2, 2)
 
 
-def test_a_hundred_thousand_high_resolution_rows_take_memory_only_as_they_come() -> None:
+def test_memory_is_allocated_only_as_rows_are_added() -> None:
     assert 100_000 * row_type(180, 320, 21, 7).itemsize <= 17.6e9
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     replay = Replay(100_000, 180, 320, 3, 21, 7, 0)
@@ -231,13 +231,13 @@ def test_a_hundred_thousand_high_resolution_rows_take_memory_only_as_they_come()
 
 
 def test_a_ring_too_small_for_a_stack_is_refused() -> None:
-    with pytest.raises(ValueError, match="take at least 5"):
+    with pytest.raises(ValueError, match="use at least 5"):
         make_replay(4)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(5, 60), st.lists(st.integers(0, 25), min_size=1, max_size=6))
-def test_frames_on_the_device_are_the_hosts(capacity: int, additions: list[int]) -> None:
+def test_frames_on_the_device_equal_those_on_the_host(capacity: int, additions: list[int]) -> None:
     host, mirrored = make_replay(capacity), make_replay(capacity)
     device = DeviceReplay(mirrored, torch.device("cpu"))
     fill(host, 2)
@@ -250,13 +250,26 @@ def test_frames_on_the_device_are_the_hosts(capacity: int, additions: list[int])
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name).numpy(), err_msg=name)
 
 
-def test_both_images_can_be_transferred_as_one() -> None:
+def test_both_stacks_are_views_of_the_same_frames() -> None:
     replay = make_replay()
     fill(replay, 30)
     batch = replay.sample(5)
-    joined = joined_images(batch)
-    assert joined is not None and joined.flags.c_contiguous and np.shares_memory(joined, batch.image)
-    np.testing.assert_array_equal(joined[:, 3:], batch.image)
-    np.testing.assert_array_equal(joined[:, :-3], batch.next_image)
-    assert joined_images(dataclasses.replace(batch, image=batch.image.copy())) is None
-    assert joined_images(dataclasses.replace(batch, image=batch.next_image)) is None
+    on_device = to_device(batch, torch.device("cpu"))
+    frames = IMAGE.frames
+    assert batch.frames.shape == (5, frames + 1, 3, IMAGE.height, IMAGE.width)
+    for stack, begin in ((batch.image, 1), (batch.next_image, 0)):
+        assert np.shares_memory(stack, batch.frames) and stack.shape == (5, 3 * frames, IMAGE.height, IMAGE.width)
+        for j in range(frames):
+            np.testing.assert_array_equal(stack[:, 3 * j : 3 * j + 3], batch.frames[:, begin + j])
+    for name in ("image", "next_image"):
+        np.testing.assert_array_equal(getattr(on_device, name).numpy(), getattr(batch, name))
+        assert getattr(on_device, name).untyped_storage().data_ptr() == on_device.frames.untyped_storage().data_ptr()
+
+
+def test_overlapping_stacks_are_transferred_once() -> None:
+    """The frames are the only images among the tensors that `SAC.update` copies to the device."""
+    replay = make_replay()
+    fill(replay, 30)
+    transferred = to_device(replay.sample(5), torch.device("cpu")).tensors()
+    images = [name for name, tensor in transferred.items() if tensor.dtype == torch.uint8]
+    assert images == ["frames"] and transferred["frames"].is_contiguous()
