@@ -15,7 +15,15 @@ import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
-_TYPES = {"float32": "F32", "float64": "F64", "int64": "I64", "uint64": "U64", "int32": "I32", "uint8": "U8"}
+_TYPES = {
+    "float32": "F32",
+    "float64": "F64",
+    "int64": "I64",
+    "uint64": "U64",
+    "int32": "I32",
+    "uint32": "U32",
+    "uint8": "U8",
+}
 _CHUNK = 1 << 20  # bytes written at once
 
 

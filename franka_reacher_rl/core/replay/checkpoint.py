@@ -7,6 +7,7 @@ segment file at a position given by its number, and a checkpoint only holds the 
 - a checkpoint costs as much as the rows added since the last one;
 - rows written for a checkpoint that was never completed lie beyond the count of the last complete one: they are
   ignored, then overwritten;
+- a checkpoint also holds the checksums of its rows, by which damaged rows are found when it is restored;
 - a segment is removed only when no kept checkpoint reaches back to it, although its slots in memory are reused earlier.
 
 `save` copies the state between two updates, and a thread writes it. Rows are written from the ring buffer itself. They
@@ -65,6 +66,7 @@ class Checkpointer:
         """
         self._folder, self._learner, self._replay = folder, learner, replay
         self._segments = SegmentStore(folder / "replay", replay.row_type)
+        self._checksums = np.zeros(replay.capacity, np.uint32)  # of the rows in the segments, by slot
         self._saved_rows = 0  # earlier rows are in the segments
         self._floor = 0  # but not those before this one
         self._ours = False  # whether the folder's checkpoints belong to this run
@@ -123,10 +125,8 @@ class Checkpointer:
         for path in self._complete():
             try:
                 state, words = _read(path)
-                floor, total = int(words["floor"]), int(np.asarray(state["replay.counters"])[0])
-                floor = max(floor, total - self._replay.capacity)
                 self._segments.check(words["layout"])
-                self._segments.read(self._replay, floor, total)
+                total, floor = self._read_rows(state)
             except (OSError, safetensors.SafetensorError, KeyError, EOFError) as error:
                 _log.warning("%s is damaged (%s): renamed to *.damaged, trying the previous one", path, error)
                 path.rename(path.with_suffix(".damaged"))
@@ -134,7 +134,7 @@ class Checkpointer:
             self._learner.load_state(_part(state, "sac."))
             self._replay.load_state(_part(state, "replay."), floor)
             self._ours = True
-            self._saved_rows, self._floor, self.saved_updates = total, int(words["floor"]), self._learner.updates
+            self._saved_rows, self._floor, self.saved_updates = total, floor, self._learner.updates
             return json.loads(words["extra"]), _part(state, "extra.")
         return None
 
@@ -149,12 +149,9 @@ class Checkpointer:
             self._ours = True
             self._folder.mkdir(parents=True, exist_ok=True)
             self._write_rows(total)
-            words = {
-                "extra": extra,
-                "layout": self._segments.layout,
-                "floor": str(self._floor),
-                "crc": str(_crc(state)),
-            }
+            first = max(self._floor, total - self._replay.capacity)
+            state["rows.crc32"] = self._checksums[self._slots(first, total)]
+            words = {"extra": extra, "layout": self._segments.layout, "crc": str(_crc(state))}
             path = self._folder / f"checkpoint-{updates:010d}-{total:012d}.safetensors"
             write_durable(path, lambda file: write(file, state, words))
             self.failure, self.saved_updates = "", updates
@@ -164,14 +161,26 @@ class Checkpointer:
             _log.error("%s; training continues, the last good one is of update %d", self.failure, self.saved_updates)
 
     def _write_rows(self, total: int) -> None:
-        begin = max(self._saved_rows, self._replay.oldest)
+        begin = min(max(self._saved_rows, self._replay.oldest), total)
         if begin > self._saved_rows:
             self._floor = begin
-        self._segments.write(self._replay, begin, total)
+        self._checksums[self._slots(begin, total)] = self._segments.write(self._replay, begin, total)
         oldest = self._replay.oldest
         if oldest > begin:  # slots were reused during the write
             self._floor = max(self._floor, min(oldest, total))
         self._saved_rows = total
+
+    def _read_rows(self, state: Arrays) -> tuple[int, int]:
+        """Read a checkpoint's rows; return the number after the last row and that of the first."""
+        total, checksums = int(np.asarray(state["replay.counters"])[0]), state["rows.crc32"].astype(np.uint32)
+        checksums = checksums[-self._replay.capacity :]
+        first = total - len(checksums)
+        self._segments.read(self._replay, first, total, checksums)
+        self._checksums[self._slots(first, total)] = checksums
+        return total, first
+
+    def _slots(self, begin: int, end: int) -> npt.NDArray[np.int64]:
+        return np.arange(begin, end) % self._replay.capacity
 
     def _complete(self) -> list[Path]:
         """Return the complete checkpoints, newest first."""

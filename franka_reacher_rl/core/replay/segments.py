@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from franka_reacher_rl.core.base.files import sync_folder
 from franka_reacher_rl.core.replay.replay import Replay
+
+Checksums = npt.NDArray[np.uint32]  # CRC-32 of each row
 
 _SEGMENT_BYTES = 64 << 20
 _CHUNK_BYTES = 4 << 20
@@ -31,7 +35,7 @@ class SegmentStore:
         self._folder, self._size = folder, row_type.itemsize
         self._rows = max(1, _SEGMENT_BYTES // row_type.itemsize)
         shapes = [[name, list(row_type[name].shape), row_type[name].base.str] for name in row_type.names or ()]
-        self.layout = json.dumps({"rows": self._rows, "row": shapes})
+        self.layout = json.dumps({"rows": self._rows, "row": shapes, "checksum": "crc32"})
 
     def check(self, layout: str) -> None:
         """Check that files of a layout hold rows of this store's type.
@@ -41,39 +45,58 @@ class SegmentStore:
         """
         if layout == self.layout:
             return
+        if json.loads(layout)["row"] == json.loads(self.layout)["row"]:
+            raise ValueError("checkpoint was written by another version of this package: resume with that version")
         pairs = zip(json.loads(layout)["row"], json.loads(self.layout)["row"], strict=False)
         differences = [f"{a[0]} is {a[1]} in the checkpoint and {b[1]} here" for a, b in pairs if a != b]
         raise ValueError(f"checkpoint has rows of another shape: {'; '.join(differences)}; resume with its settings")
 
-    def write(self, replay: Replay, begin: int, end: int) -> None:
-        """Write rows durably.
+    def write(self, replay: Replay, begin: int, end: int) -> Checksums:
+        """Write rows durably and return their checksums.
+
+        The checksum of a row whose slot is reused meanwhile is meaningless.
 
         Raises:
             OSError: The rows cannot be written; some of them may have been.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        checksums = np.empty(end - begin, np.uint32)
         for segment, first, last in self._spans(begin, end):
             descriptor = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT, 0o644)
             try:
-                self._transfer(descriptor, replay, first, last, writing=True)
+                checksums[first - begin : last - begin] = self._transfer(descriptor, replay, first, last, writing=True)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         sync_folder(self._folder)
+        return checksums
 
-    def read(self, replay: Replay, begin: int, end: int) -> None:
+    def read(self, replay: Replay, begin: int, end: int, checksums: Checksums) -> None:
         """Read rows into their slots.
 
+        Args:
+            replay: Replay to fill.
+            begin: Number of the first row.
+            end: Number after the last row.
+            checksums: Checksums that `write` returned for these rows.
+
         Raises:
-            OSError: A file is missing.
+            OSError: A file is missing, a row's checksum differs, or a value is not finite.
             EOFError: A file is too short.
         """
         for segment, first, last in self._spans(begin, end):
             descriptor = os.open(self._path(segment), os.O_RDONLY)
             try:
-                self._transfer(descriptor, replay, first, last, writing=False)
+                found = self._transfer(descriptor, replay, first, last, writing=False)
             finally:
                 os.close(descriptor)
+            wrong = np.flatnonzero(found != checksums[first - begin : last - begin])
+            if len(wrong):
+                raise OSError(f"row {first + wrong[0]} in {self._path(segment).name} has another checksum")
+        number = begin
+        for part in replay.slots(begin, end):
+            _check_finite(part, number)
+            number += len(part)
 
     def remove_before(self, row: int) -> None:
         """Remove the files that hold only rows before this one."""
@@ -94,7 +117,9 @@ class SegmentStore:
             begin = last
         return spans
 
-    def _transfer(self, descriptor: int, replay: Replay, begin: int, end: int, writing: bool) -> None:
+    def _transfer(self, descriptor: int, replay: Replay, begin: int, end: int, writing: bool) -> Checksums:
+        """Copy rows between their slots and a file; return the checksums of the slots afterwards."""
+        checksums: list[int] = []
         step = max(1, _CHUNK_BYTES // self._size)
         for first in range(begin, end, step):
             offset = (first % self._rows) * self._size
@@ -106,3 +131,13 @@ class SegmentStore:
                     if done == 0:
                         raise EOFError(f"{self._path(begin // self._rows).name} is too short")
                     view, offset = view[done:], offset + done
+                checksums += [zlib.crc32(row.data) for row in part.view(np.uint8).reshape(len(part), -1)]
+        return np.array(checksums, np.uint32)
+
+
+def _check_finite(rows: npt.NDArray[np.void], first: int) -> None:
+    """Raise OSError if a value of the rows, the first of which has that number, is not finite."""
+    for name in ("proprioception", "action", "reward"):
+        finite = np.isfinite(rows[name]).reshape(len(rows), -1).all(1)
+        if not finite.all():
+            raise OSError(f"{name} of row {first + int(np.argmin(finite))} is not finite")

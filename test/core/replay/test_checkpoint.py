@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -192,14 +193,70 @@ def test_after_damage_the_previous_checkpoint_is_restored(tmp_path: Path, damage
     assert_same(good, resumed.everything())
 
 
+@pytest.mark.parametrize("field", ["reward", "proprioception", "action", "frame"])
+def test_after_damage_to_newer_rows_the_previous_checkpoint_is_restored(tmp_path: Path, field: str) -> None:
+    loop = Loop(tmp_path)
+    loop.run(2)
+    loop.save()
+    good, row = loop.everything(), loop.replay.total + 1
+    loop.run(1)
+    loop.save()
+    row_type = loop.replay.row_type
+    dtype, offset = (row_type.fields or {})[field][:2]
+    with next((tmp_path / "replay").iterdir()).open("r+b") as file:
+        file.seek(row * row_type.itemsize + offset)
+        file.write(np.full(1, np.nan if dtype.base.kind == "f" else 77, dtype.base).tobytes())
+    resumed = Loop(tmp_path)
+    assert resumed.restore()
+    assert_same(good, resumed.everything())
+    assert len(list(tmp_path.glob("*.damaged"))) == 1
+
+
+@pytest.mark.parametrize("field", ["reward", "proprioception", "action"])
+def test_rows_that_are_not_finite_are_not_restored(tmp_path: Path, field: str) -> None:
+    """Values that were damaged in memory have a correct checksum."""
+    loop = Loop(tmp_path)
+    loop.run(2)
+    loop.save()
+    good = loop.everything()
+    loop.run(1)
+    loop.replay.slots(loop.replay.total - 2, loop.replay.total)[0][field] = np.nan
+    loop.save()
+    resumed = Loop(tmp_path)
+    assert resumed.restore()
+    assert_same(good, resumed.everything())
+
+
+def test_a_checkpoint_without_checksums_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(tmp_path)
+    loop.run(2)
+    layout = json.loads(loop.checkpoints._segments.layout)
+    loop.checkpoints._segments.layout = json.dumps({k: v for k, v in layout.items() if k != "checksum"})
+    loop.save()
+    with pytest.raises(ValueError, match="another version"):
+        Loop(tmp_path).restore()
+    assert not list(tmp_path.glob("*.damaged"))
+
+
+def test_a_larger_replay_takes_over_the_rows_of_a_smaller_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "_SEGMENT_BYTES", 10 * make_replay().row_type.itemsize)
+    loop = Loop(tmp_path)
+    for _ in range(15):
+        fill(loop.replay, 8, begin=loop.replay.total)
+        loop.save()
+    resumed = Loop(tmp_path, capacity=100)
+    assert resumed.restore()
+    assert (resumed.replay.total, resumed.replay.oldest) == (120, 80)
+
+
 def test_rows_reused_while_they_are_written_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = Loop(tmp_path)
     fill(loop.replay, 40)
     original = segments.SegmentStore.write
 
-    def slow(store: segments.SegmentStore, replay: Replay, begin: int, end: int) -> None:
+    def slow(store: segments.SegmentStore, replay: Replay, begin: int, end: int) -> Any:
         fill(replay, 15, begin=replay.total)  # reuses the slots of rows 0 to 14
-        original(store, replay, begin, end)
+        return original(store, replay, begin, end)
 
     monkeypatch.setattr(segments.SegmentStore, "write", slow)
     assert loop.save()
