@@ -119,9 +119,8 @@ class PolicyWriter:
         errors = []
         for directory in self._directories:
             remove_stale(directory)
-            path = directory / f"{_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
             try:
-                descriptor = _create(path, _DATA + 2 * self._room)
+                path, descriptor = _create(directory, _DATA + 2 * self._room)
             except OSError as error:
                 errors.append(f"{directory}: {error.strerror}")
                 continue
@@ -268,17 +267,21 @@ def remove_stale(directory: Path) -> list[Path]:
     return removed
 
 
-def _create(path: Path, size: int) -> int:
+def _create(directory: Path, size: int) -> tuple[Path, int]:
     """Create and lock a file with reserved space: on a full tmpfs, writing would otherwise raise SIGBUS."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.posix_fallocate(descriptor, 0, size)
-    except OSError:
-        os.close(descriptor)
-        path.unlink(missing_ok=True)
-        raise
-    return descriptor
+    while True:
+        path = directory / f"{_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # `remove_stale` of another process may hold it for a moment
+            if os.fstat(descriptor).st_nlink:
+                os.posix_fallocate(descriptor, 0, size)
+                return path, descriptor
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        os.close(descriptor)  # it was removed before it was locked: create another one
 
 
 def _remove(path: Path, descriptor: int, owner: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +133,26 @@ def test_the_file_of_a_killed_writer_is_removed_and_that_of_a_running_one_kept(t
         process.kill()
         process.wait()
     assert remove_stale(tmp_path) == [Path(announcement.shared_memory)]
+
+
+def test_a_file_is_not_removed_before_its_writer_has_locked_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another learner may start between the creation of a file and its lock."""
+    removed: list[Path] = []
+    lock = fcntl.flock
+
+    def started_meanwhile(file: Any, operation: int) -> None:
+        if not removed:
+            with monkeypatch.context() as other_learner:
+                other_learner.setattr(fcntl, "flock", lock)
+                removed.extend(remove_stale(tmp_path))
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", started_meanwhile)
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        announcement = writer.publish(b"weights", 1)
+        assert PolicyReader("net").read(announcement) == (1, b"weights")
+        assert len(removed) == 1 and removed[0] != Path(announcement.shared_memory)
+        assert remove_stale(tmp_path) == []
 
 
 def test_a_million_reads_beside_a_writer_are_never_torn(tmp_path: Path) -> None:
