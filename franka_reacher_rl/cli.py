@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from franka_reacher_rl.core.base.paths import config_dir
 
 if TYPE_CHECKING:
-    from franka_reacher_rl.experiments.runner import Executor
+    from franka_reacher_rl.experiments.executors import Executor
 
 _USAGE = """\
 usage: franka-reacher COMMAND ...
@@ -143,7 +143,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _executor(options: argparse.Namespace) -> Executor:
-    from franka_reacher_rl.experiments.runner import InThisProcess, LocalProcesses
+    from franka_reacher_rl.experiments.executors import InThisProcess, LocalProcesses
 
     if options.episodes < 0 or options.jobs < 0:
         raise ValueError("--episodes and --jobs must not be negative")

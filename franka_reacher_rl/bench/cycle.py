@@ -53,7 +53,7 @@ def figures(run_dir: Path) -> dict[str, float]:
         ValueError: The learner never updated; run longer.
     """
     episodes = read_column(run_dir / "episodes.csv", "episode")
-    updates = read_column(run_dir / "episodes.csv", "learner_updates")
+    updates = read_column(run_dir / "episodes.csv", "updates")
     learning = episodes[updates > 0]
     if len(learning) < 2:
         raise ValueError("the learner did not update during two whole episodes: give more --minutes")

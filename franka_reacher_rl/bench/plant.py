@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def speed(robot: Robot, setting: Setting, seconds: float) -> dict[str, float]:
     """Simulated seconds per second: of world and camera alone, and with the bridge, its filter and the reward."""
-    plant = SimulatedPlant(robot, setting, 0)
+    plant = SimulatedPlant(robot, setting)
     cycle, random = nanoseconds(1e-3 * setting.episode.cycle_ms), np.random.default_rng(0)
     steps = max(1, round(nanoseconds(seconds) / cycle))
     try:
@@ -63,7 +63,7 @@ def speed(robot: Robot, setting: Setting, seconds: float) -> dict[str, float]:
         now = 0
         began = time.perf_counter()
         for step in range(steps):
-            plant.observe(step * cycle)
+            plant.read(step * cycle)
             plant.command(random.uniform(-1.0, 1.0, robot.dof).astype(np.float32), step * cycle)
             while now < (step + 1) * cycle:
                 plant.control(now)

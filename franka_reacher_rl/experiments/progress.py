@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas  # type: ignore[import-untyped]
 
 from franka_reacher_rl.experiments.results import end_length
+from franka_reacher_rl.experiments.run_files import EPISODES
 from franka_reacher_rl.experiments.spec import Run
-from franka_reacher_rl.experiments.virtual_run import EPISODES
 
 _EVERY = 20.0  # s
 

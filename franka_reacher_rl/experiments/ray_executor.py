@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from franka_reacher_rl.experiments.runner import Job
+from franka_reacher_rl.experiments.executors import Job
+from franka_reacher_rl.experiments.run_files import ERROR, RUN
 
 
 class OnRay:
@@ -76,9 +77,9 @@ class OnRay:
 
 def _run(folder: str) -> str:
     """On a node: does the run in a folder; why it failed, or nothing."""
-    from franka_reacher_rl.experiments import virtual_run as run_one
+    from franka_reacher_rl.experiments.virtual_run import main  # imports PyTorch
 
     path = Path(folder)
-    if not (path / run_one.RUN).exists():
+    if not (path / RUN).exists():
         return f"{folder} is not there on this node: --out must be a folder that all nodes see"
-    return "" if run_one.main([folder]) == 0 else (path / run_one.ERROR).read_text().strip().splitlines()[-1]
+    return "" if main([folder]) == 0 else (path / ERROR).read_text().strip().splitlines()[-1]

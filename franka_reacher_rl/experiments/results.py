@@ -11,9 +11,9 @@ import numpy as np
 import pandas  # type: ignore[import-untyped]
 import yaml
 
+from franka_reacher_rl.core.task.summary import COLUMNS
 from franka_reacher_rl.experiments.paper import PaperSetting, paper
-from franka_reacher_rl.experiments.table import COLUMNS
-from franka_reacher_rl.experiments.virtual_run import EPISODES
+from franka_reacher_rl.experiments.run_files import EPISODES
 
 RESULTS, MANIFEST = "results.csv", "manifest.yaml"
 KEYS = ("variant", "group", "x", "wiring", "seed")

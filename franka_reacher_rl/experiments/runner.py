@@ -1,139 +1,30 @@
-"""Runs an experiment: what is finished stays, what was cut short goes on, what fails is told and loses nothing else."""
+"""Runs an experiment: resumes interrupted runs; one failing run does not stop the others."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
 from franka_reacher_rl.core.base.fields import to_mapping
-from franka_reacher_rl.experiments import virtual_run as run_one
+from franka_reacher_rl.core.base.files import write_atomic
+from franka_reacher_rl.experiments.executors import Executor, Job
 from franka_reacher_rl.experiments.progress import Progress
 from franka_reacher_rl.experiments.provenance import code_digest, provenance
-from franka_reacher_rl.experiments.spec import Experiment, Run
+from franka_reacher_rl.experiments.run_files import EPISODES, POLICY, RESULT, RUN
+from franka_reacher_rl.experiments.spec import Experiment
 
 MANIFEST = "manifest.yaml"
 _POLL = 0.2  # s
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run and its folder."""
-
-    run: Run
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"{self.run.variant.name} seed {self.run.seed}"
-
-    @property
-    def finished(self) -> bool:
-        """Whether its result is there."""
-        return run_one.finished(self.run, self.folder)
-
-
-class Executor(Protocol):
-    """Whoever carries out runs. Each returns, sooner or later, as done or failed; none raises."""
-
-    slots: int  # runs at the same time
-
-    def start(self, job: Job) -> None:
-        """Starts a run; there is a free slot."""
-
-    def ended(self) -> list[tuple[Job, str]]:
-        """Runs that have ended since the last call, with why they failed (empty: they did not)."""
-
-    def stop(self) -> None:
-        """Ends what still runs."""
-
-
-class LocalProcesses:
-    """A process per run: a crash of one, whatever its reason, leaves the others alone."""
-
-    def __init__(self, slots: int, checkpoint_every: float = run_one.CHECKPOINT_EVERY) -> None:
-        self.slots = slots
-        self._every = checkpoint_every
-        self._running: list[tuple[Job, subprocess.Popen[bytes]]] = []
-
-    def start(self, job: Job) -> None:
-        """Starts a run."""
-        command = [sys.executable, "-m", run_one.__name__, str(job.folder), str(self._every)]
-        root = str(Path(__file__).resolve().parents[2])
-        one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-        with (job.folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **one, "PYTHONPATH": paths}, start_new_session=True
-            )
-        self._running.append((job, process))
-
-    def ended(self) -> list[tuple[Job, str]]:
-        """Runs whose process has ended."""
-        over = [(job, process) for job, process in self._running if process.poll() is not None]
-        self._running = [pair for pair in self._running if pair not in over]
-        return [(job, self._failure(job, process)) for job, process in over]
-
-    def stop(self) -> None:
-        """Ends the processes; their checkpoints stay."""
-        for _, process in self._running:
-            with suppress(ProcessLookupError):
-                process.terminate()
-        for _, process in self._running:
-            try:
-                process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._running = []
-
-    @staticmethod
-    def _failure(job: Job, process: subprocess.Popen[bytes]) -> str:
-        if process.returncode == 0 and job.finished:
-            return ""
-        error = job.folder / run_one.ERROR
-        if error.exists():
-            return error.read_text().strip().splitlines()[-1]
-        return f"its process ended with {process.returncode}; see {job.folder / 'log.txt'}"
-
-
-class InThisProcess:
-    """One run after the other, without a process of its own: for tests and debuggers."""
-
-    slots = 1
-
-    def __init__(self) -> None:
-        self._ended: list[tuple[Job, str]] = []
-
-    def start(self, job: Job) -> None:
-        """Does the whole run."""
-        try:
-            run_one.run_folder(job.folder)
-        except Exception as error:  # told at the end, as any failure is
-            self._ended.append((job, f"{type(error).__name__}: {error}"))
-        else:
-            self._ended.append((job, ""))
-
-    def ended(self) -> list[tuple[Job, str]]:
-        """Runs since the last call."""
-        ended, self._ended = self._ended, []
-        return ended
-
-    def stop(self) -> None:
-        """Nothing runs."""
 
 
 def run_experiment(
@@ -143,20 +34,20 @@ def run_experiment(
     progress: Progress | None = None,
     reusing: Sequence[Path] = (),
 ) -> dict[str, str]:
-    """Runs what is not finished yet.
+    """Run what is not finished yet.
 
     Args:
         experiment: What to run.
         out: Folder of the experiment; made if missing.
-        executor: Who carries it out.
-        progress: Whom to tell; left out, nobody.
-        reusing: Folders of experiments whose equal runs are taken over.
+        executor: Executes the runs.
+        progress: Prints progress; by default nothing is printed.
+        reusing: Folders of experiments from which equal runs are copied.
 
     Returns:
-        Why runs failed, by name; empty: none did.
+        The reason of each failed run, by its name.
 
     Raises:
-        ValueError: The folder has other things in it, or another configuration, or someone runs in it.
+        ValueError: The folder holds other files or another configuration, or is in use by another runner.
     """
     with exclusive(out):
         jobs = prepare(experiment, out)
@@ -185,10 +76,10 @@ def run_experiment(
 
 
 def prepare(experiment: Experiment, out: Path) -> list[Job]:
-    """Writes manifest and specifications.
+    """Write manifest and specifications.
 
     Raises:
-        ValueError: The folder has other things in it, or another configuration.
+        ValueError: The folder holds other files or another configuration.
     """
     manifest = out / MANIFEST
     known = _read_manifest(manifest) if manifest.exists() else {}
@@ -209,21 +100,21 @@ def prepare(experiment: Experiment, out: Path) -> list[Job]:
         "provenance": known.get("provenance") or provenance(),
         "variants": {**known.get("variants", {}), **variants},
     }
-    run_one.write_whole(manifest, yaml.safe_dump(content, sort_keys=False))
+    write_atomic(manifest, yaml.safe_dump(content, sort_keys=False))
     jobs = [Job(run, out / run.folder) for run in experiment.runs]
     for job in jobs:
         job.folder.mkdir(parents=True, exist_ok=True)
         if not job.finished:
-            job.run.write(job.folder / run_one.RUN)
+            job.run.write(job.folder / RUN)
     return jobs
 
 
 @contextmanager
 def exclusive(out: Path) -> Iterator[None]:
-    """Keeps other runners out of a folder; a runner that dies lets go of it.
+    """Lock a folder against other runners; the lock ends with the process.
 
     Raises:
-        ValueError: Another runner is in it, or it cannot be made.
+        ValueError: Another runner uses it, or it cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -239,25 +130,25 @@ def exclusive(out: Path) -> Iterator[None]:
 
 
 def reuse(jobs: Sequence[Job], folder: Path) -> int:
-    """Copies finished runs of another experiment that would come out the same: same configuration, seed and code.
+    """Copy finished runs of another experiment with the same configuration, seed and code.
 
     Returns:
-        How many.
+        The number of runs copied.
     """
     there: dict[str, Path] = {}
-    for path in sorted(folder.glob(f"runs/*/*/{run_one.RESULT}")):
+    for path in sorted(folder.glob(f"runs/*/*/{RESULT}")):
         result = json.loads(path.read_text())
         if result.get("code") == code_digest() and not result.get("realtime"):
             there[result["run"]] = path.parent
     found = [job for job in jobs if not job.finished and job.run.digest in there]
     for job in found:
-        for name in (run_one.EPISODES, run_one.POLICY, run_one.RESULT):  # the result last: with it the run is finished
+        for name in (EPISODES, POLICY, RESULT):  # the result last: with it the run is finished
             shutil.copyfile(there[job.run.digest] / name, job.folder / name)
     return len(found)
 
 
 def _command() -> str:
-    """The command that was given, with the folder's place left out."""
+    """Return the command line, without the paths of folders."""
     words = ["franka-reacher", *sys.argv[1:]]
     return shlex.join("DIR" if before in ("--out", "--reuse") else word for before, word in zip(["", *words], words))
 
@@ -273,7 +164,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _refuse_mixing(experiment: Experiment, known: Mapping[str, Any], out: Path) -> None:
-    """More seeds and more variants may join; what is there already must be the same."""
+    """Allow more seeds and variants to join; existing ones must be the same."""
     if not known:
         return
     if known["episodes"] != experiment.episodes:

@@ -16,118 +16,123 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.quantiles import median, quantile
+from franka_reacher_rl.core.base.csv_file import CsvFile
+from franka_reacher_rl.core.base.files import write_atomic
+from franka_reacher_rl.core.base.safetensors_format import Arrays
+from franka_reacher_rl.core.learning.factory import make_trainer
+from franka_reacher_rl.core.learning.machine import keep_freed_memory
+from franka_reacher_rl.core.learning.trainer import Trainer
+from franka_reacher_rl.core.loop.actor import Actor
+from franka_reacher_rl.core.loop.environment import Environment
 from franka_reacher_rl.core.loop.gate import UpdateBudget
+from franka_reacher_rl.core.loop.learner import Learner
+from franka_reacher_rl.core.policy.policy import Policy
+from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.core.task.frames import FrameStack
+from franka_reacher_rl.core.task.reset import reset_rng
+from franka_reacher_rl.core.task.summary import COLUMNS, EpisodeSummary
+from franka_reacher_rl.experiments.executors import CHECKPOINT_EVERY
 from franka_reacher_rl.experiments.provenance import code_digest
+from franka_reacher_rl.experiments.run_files import CHECKPOINTS, EPISODES, ERROR, POLICY, RESULT, RUN, finished
 from franka_reacher_rl.experiments.spec import Run
-from franka_reacher_rl.experiments.table import EpisodeRow, EpisodeTable
-from franka_reacher_rl.virtual.latency import Clockwork
-from franka_reacher_rl.virtual.timeline import Outcome, Timeline
-from franka_reacher_rl.virtual.wiring import Wiring
+from franka_reacher_rl.virtual.latency import LatencySampler
+from franka_reacher_rl.virtual.plant import SimulatedPlant, with_command_timeout
+from franka_reacher_rl.virtual.timeline import Timeline
 
-RUN, RESULT, ERROR, EPISODES = "run.json", "result.json", "error.txt", "episodes.csv"
-CHECKPOINTS, POLICY = "checkpoints", "policy.safetensors"
-CHECKPOINT_EVERY = 60.0  # s of wall time
+
+class _Updates:
+    """The trainer as the timeline drives it: an update draws its batch when it begins."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    @property
+    def updates(self) -> int:
+        return self._trainer.updates
+
+    def update(self) -> None:
+        self._trainer.update(self._trainer.sample())
+
+    def weights(self) -> Arrays:
+        return self._trainer.sac.policy_weights()
 
 
 class VirtualRun:
     """A run and its parts; `run` does what is left of it."""
 
     def __init__(self, run: Run, folder: Path, checkpoint_every: float = CHECKPOINT_EVERY) -> None:
-        """Builds the parts and takes up the newest checkpoint, if there is one.
+        """Build the parts and continue from the newest checkpoint, if there is one.
 
         Args:
             run: What to run.
-            folder: Of the run, which exists.
+            folder: Of the run; it exists.
             checkpoint_every: Wall time between checkpoints, s.
 
         Raises:
             ValueError: Something in the run is not allowed, or the folder's checkpoint is of another run.
             RuntimeError: This machine lacks something, such as OpenGL.
         """
-        prepare_process(run.variant.setting.learner.device)
-        from franka_reacher_rl.virtual.learning_agent import LearningAgent  # PyTorch after it is prepared
-        from franka_reacher_rl.virtual.plant import SimulatedPlant, with_command_timeout
-
-        variant, setting = run.variant, run.variant.setting
+        variant, setting, seed = run.variant, run.variant.setting, run.seed
+        prepare_process(setting.learner.device)
         robot = with_command_timeout(Robot.load(variant.robot), variant.command_timeout)
         self._run, self._folder, self._every = run, folder, checkpoint_every
         rows = run.episodes * (setting.episode.steps + 2)
-        self.agent = LearningAgent(setting, robot, run.seed, folder / CHECKPOINTS, rows)
-        self.plant = SimulatedPlant(robot, setting, run.seed)
+        self.trainer = make_trainer(
+            setting.image,
+            setting.network,
+            setting.sac,
+            setting.learner,
+            robot.dof,
+            seed,
+            rows=rows,
+            checkpoints=folder / CHECKPOINTS,
+            exact_draws=True,
+        )
+        self.plant = SimulatedPlant(robot, setting)
+        self._policy = Policy(setting.image, setting.network, robot.dof, seed)
         budget = UpdateBudget(setting.learner.warmup_steps, setting.learner.max_updates_per_step)
-        clockwork = Clockwork(variant.latency, run.seed)
-        self.timeline = Timeline(Wiring(variant.wiring), setting.episode, budget, clockwork, self.plant, self.agent)
-        self._done, self._training_seconds, self._total_steps = 0, 0.0, 0
+        self.timeline = Timeline(
+            variant.wiring,
+            Environment(setting.episode, robot, self.plant, lambda episode: reset_rng(seed, episode)),
+            Actor(self._policy, FrameStack(setting.image), robot.dof),
+            lambda stopwatch: Learner(self.trainer, budget, stopwatch),
+            _Updates(self.trainer),
+            self.plant,
+            LatencySampler(variant.latency, seed),
+        )
+        self._done = 0
         self._restore()
-        self._table = EpisodeTable(folder / EPISODES, self._done)
+        self._table = CsvFile(folder / EPISODES, COLUMNS, keep=self._done)
         self._saved_at = time.monotonic()
 
-    def run(self, on_episode: Callable[[EpisodeRow], None] = lambda row: None) -> None:
-        """Runs the episodes that are left, then writes the result and the final policy."""
+    def run(self, on_episode: Callable[[EpisodeSummary], None] = lambda summary: None) -> None:
+        """Run the episodes that are left, then write the result and the final policy."""
         if self._done == 0:
-            self.timeline.reset(1)
+            self.timeline.reset()
         for episode in range(self._done + 1, self._run.episodes + 1):
             began = time.monotonic()
-            outcome = self.timeline.run_episode(episode)
-            self.timeline.reset(episode + 1)  # also after the last: a run begins the same however long it is
-            row = self._row(outcome, time.monotonic() - began)
-            self._table.write(row)
+            summary = self.timeline.run_episode().summary
+            self.timeline.reset()  # also after the last: a run begins the same however long it is
+            summary = summary.with_values(self._learner_values() | {"wall_seconds": time.monotonic() - began})
+            self._table.write(summary.row())
             self._done = episode
             if episode < self._run.episodes and time.monotonic() - self._saved_at >= self._every:
                 self._save()
-            on_episode(row)
+            on_episode(summary)
         self._finish()
 
     def close(self) -> None:
-        """Closes the table and frees OpenGL."""
+        """Close the table and free OpenGL."""
         self._table.close()
         self.plant.close()
 
-    def _row(self, outcome: Outcome, wall: float) -> EpisodeRow:
-        record, spent, info = outcome.record, outcome.learner_seconds, self.agent.info()
-        late = [1e3 * v for v in record.lateness]
-        age = [1e3 * v for v in record.observation_age]
-        duration = 1e-9 * (outcome.ended - outcome.began)
-        self._training_seconds += duration
-        self._total_steps += record.steps
-        return EpisodeRow(
-            episode=record.episode,
-            episode_return=record.episode_return,
-            coverage_return=outcome.coverage_return,
-            steps=record.steps,
-            duration=duration,
-            training_seconds=self._training_seconds,
-            virtual_seconds=1e-9 * outcome.ended,
-            total_steps=self._total_steps,
-            updates=self.agent.updates,
-            policy_version=record.policy_version,
-            end_reason=outcome.end.value,
-            late_cycles=record.late_cycles(self._run.variant.setting.episode.late_ms / 1e3),
-            lateness_ms_median=median(late),
-            lateness_ms_max=max(late, default=0.0),
-            observation_age_ms_median=median(age),
-            observation_age_ms_p99=quantile(age, 0.99),
-            policy_age_s_median=median(record.policy_age),
-            policy_age_steps_median=median(record.policy_age_steps),
-            watchdog_stops=outcome.watchdog_stops,
-            held_seconds=1e-9 * outcome.held * self.plant.period,
-            commands_limited=outcome.commands_limited,
-            learner_waiting_for_data=spent["waiting_for_data"],
-            learner_waiting_for_budget=spent["waiting_for_budget"],
-            learner_idle=spent["idle"],
-            learner_sampling=spent["sampling"],
-            learner_batch_transfer=spent["batch_transfer"],
-            learner_update=spent["update"],
-            critic_loss=info.get("critic_loss", 0.0),
-            actor_loss=info.get("actor_loss", 0.0),
-            temperature=info.get("temperature", 0.0),
-            entropy=info.get("entropy", 0.0),
-            q_mean=info.get("q_mean", 0.0),
-            wall_seconds=wall,
-        )
+    def _learner_values(self) -> dict[str, float]:
+        """Return the learner's counters after the reset, since async learns on during it, and its losses."""
+        updates, stored = self.trainer.updates, self.trainer.stored_steps
+        return {"updates": updates, "stored_steps": stored, **self.trainer.info()}
 
     def _save(self) -> None:
         self._table.sync()
@@ -135,32 +140,37 @@ class VirtualRun:
             "run": self._run.digest,
             "code": code_digest(),
             "done": self._done,
-            "training_seconds": self._training_seconds,
-            "total_steps": self._total_steps,
             "timeline": self.timeline.state(),
         }
-        self.agent.save(extra, {"world": self.plant.save()})
+        weights = {f"policy.{v}.{name}": a for v, w in self.timeline.weights().items() for name, a in w.items()}
+        arrays = {"world": self.plant.save(), "noise": self._policy.random_state, **weights}
+        if not self.trainer.save(extra, arrays, wait=True):
+            raise OSError(self.trainer.save_error)
         self._saved_at = time.monotonic()
 
     def _restore(self) -> None:
-        restored = self.agent.restore()
+        restored = self.trainer.restore()
         if restored is None:
             return
         extra, arrays = restored
         if extra["run"] != self._run.digest:
             raise ValueError(f"{self._folder} has the checkpoint of another configuration: take another folder")
-        self._done, self._total_steps = extra["done"], extra["total_steps"]
-        self._training_seconds = extra["training_seconds"]
-        self.timeline.load_state(extra["timeline"])
+        weights: dict[int, Arrays] = {}
+        for name, array in arrays.items():
+            if name.startswith("policy."):
+                _, version, weight = name.split(".", 2)
+                weights.setdefault(int(version), {})[weight] = array
+        self._done = extra["done"]
+        self.timeline.load_state(extra["timeline"], weights)
+        self._policy.random_state = arrays["noise"].astype(np.uint8)
         self.plant.restore(np.asarray(arrays["world"], float), self.timeline.now)
 
     def _finish(self) -> None:
         self._table.sync()
-        policy = self._folder / POLICY
-        policy.with_suffix(".tmp").write_bytes(self.agent.policy_bytes())
-        os.replace(policy.with_suffix(".tmp"), policy)
-        result = {"run": self._run.digest, "code": code_digest(), "episodes": self._done, "updates": self.agent.updates}
-        write_whole(self._folder / RESULT, json.dumps(result, indent=1))
+        write_atomic(self._folder / POLICY, FlatWeights(self.trainer.sac.policy).bytes())
+        updates = self.trainer.updates
+        result = {"run": self._run.digest, "code": code_digest(), "episodes": self._done, "updates": updates}
+        write_atomic(self._folder / RESULT, json.dumps(result, indent=1))
         shutil.rmtree(self._folder / CHECKPOINTS, ignore_errors=True)
 
 
@@ -168,28 +178,16 @@ def prepare_process(device: str) -> None:
     """Sets up PyTorch for results that do not depend on the machine's load or number of cores."""
     if device != "cpu":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
-    import torch
-
-    from franka_reacher_rl.core.learning.machine import keep_freed_memory
-
     torch.set_num_threads(1)  # sums depend on how they are split among threads
     if device != "cpu" and torch.cuda.is_available():
         torch.use_deterministic_algorithms(True, warn_only=True)
     keep_freed_memory()
 
 
-def finished(run: Run, folder: Path) -> bool:
-    """Whether a folder holds the whole result of this very run."""
-    try:
-        return bool(json.loads((folder / RESULT).read_text())["run"] == run.digest)
-    except (OSError, json.JSONDecodeError, KeyError):
-        return False
-
-
 def run_folder(
     folder: Path,
     checkpoint_every: float = CHECKPOINT_EVERY,
-    on_episode: Callable[[EpisodeRow], None] = lambda row: None,
+    on_episode: Callable[[EpisodeSummary], None] = lambda summary: None,
 ) -> None:
     """Does what is left of the run in a folder; where another process is at it, waits for that one first.
 
@@ -210,22 +208,15 @@ def run_folder(
             virtual.close()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
 def main(argv: list[str]) -> int:
     """Runs one folder; what goes wrong is told by its error.txt."""
     folder = Path(argv[0])
     every = float(argv[1]) if len(argv) > 1 else CHECKPOINT_EVERY
     parent = os.getppid()
 
-    def follow(row: EpisodeRow) -> None:
+    def follow(summary: EpisodeSummary) -> None:
         if os.getppid() != parent:
-            raise RuntimeError(f"whoever started this run is gone after its episode {row.episode}")
+            raise RuntimeError(f"the process that started this run ended after episode {summary.episode}")
 
     try:
         run_folder(folder, every, follow)

@@ -125,11 +125,11 @@ class _Plan:
     def parameters(self, node: str) -> list[Any]:
         """The node's parameters: the setting file, and what the launch arguments say."""
         robot = str(find_yaml("robots", self._values["robot"]))
-        run: dict[str, Any] = {"episodes": self.episodes, "training_minutes": self.minutes, "seed": self.seed}
+        length: dict[str, Any] = {"episodes": self.episodes, "training_minutes": self.minutes}
         done = self._resumed.counters if self._resumed else {}
         own: dict[str, dict[str, Any]] = {
             "camera": {"source": self._values["camera"], "robot": robot},
-            "environment": {"robot": robot, **run, **done},
+            "environment": {"robot": robot, "seed": self.seed, "run": {**length, **done}},
             "actor": {
                 "robot": robot,
                 "seed": self.seed,
@@ -153,7 +153,8 @@ class _Plan:
                 "policy": self._values["policy"],
                 "evaluate": self.evaluate,
                 "run_dir": self.run_dir,
-                **run,
+                "seed": self.seed,
+                **length,
             },
         }
         return [str(self.setting_path), own.get(node, {})]

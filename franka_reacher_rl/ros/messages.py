@@ -1,4 +1,7 @@
-"""Messages <-> NumPy and the core's types, in `x_msg` / `x_from_msg` pairs."""
+"""Converts messages to and from NumPy and the core's types, in pairs `x_msg` and `x_from_msg`.
+
+The core's times are steady (see `clocks`), message stamps are wall time.
+"""
 
 from __future__ import annotations
 
@@ -15,36 +18,38 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from franka_reacher_rl import msg as msgs
-from franka_reacher_rl.core.base.datatypes import Frame, Observation, RobotState, StepId, Transition
+from franka_reacher_rl.core.base.datatypes import Action, Frame, Observation, RobotState, StepId, Tick, Transition
+from franka_reacher_rl.core.task.summary import COLUMNS, UNKNOWN, EpisodeRecord, EpisodeSummary
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp
 
 _bridge = CvBridge()
 
 
 def time_msg(seconds: float) -> Time:
-    """A stamp of seconds since the epoch."""
+    """Return the stamp of a time in seconds since the epoch."""
     nanoseconds = round(seconds * 1e9)
     return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
 
 
 def time_from_msg(stamp: Time) -> float:
-    """Seconds since the epoch."""
+    """Return a stamp in seconds since the epoch."""
     return float(stamp.sec) + stamp.nanosec * 1e-9
 
 
 def bytes_msg(values: npt.NDArray[np.uint8] | bytes) -> array.array[int]:
-    """Any other type than array('B') makes the field's setter check every byte."""
+    """Return bytes for a uint8[] field, in the only type that the field's setter does not check byte by byte."""
     data = array.array("B")
     data.frombytes(values if isinstance(values, bytes) else np.ascontiguousarray(values).data)
     return data
 
 
 def floats_msg(values: npt.NDArray[Any] | Sequence[float], code: str = "f") -> array.array[float]:
-    """Values for a float32[] ("f") or float64[] ("d") field."""
+    """Return values for a float32[] ("f") or float64[] ("d") field."""
     return array.array(code, np.asarray(values, np.float32 if code == "f" else np.float64).tobytes())
 
 
 def image_msg(frame: npt.NDArray[np.uint8], header: Header, encoding: str = "rgb8") -> Image:
-    """A frame (height, width, 3), or a mask (height, width) with encoding mono8."""
+    """Return the image of a frame (height, width, 3), or of a mask (height, width) with encoding mono8."""
     image = Image(header=header, encoding=encoding, height=frame.shape[0], width=frame.shape[1])
     image.step = frame.shape[1] * (frame.shape[2] if frame.ndim == 3 else 1)
     image.data = bytes_msg(frame)
@@ -52,10 +57,10 @@ def image_msg(frame: npt.NDArray[np.uint8], header: Header, encoding: str = "rgb
 
 
 def frame_from_msg(image: Image) -> Frame:
-    """The frame as (height, width, 3) RGB, whatever the camera's encoding.
+    """Return the frame (height, width, 3), RGB, whatever the encoding of the image.
 
     Raises:
-        ValueError: The encoding can't be made RGB, or the data are not as long as the size says.
+        ValueError: The encoding cannot be converted to RGB, or the data do not have the stated size.
     """
     row = 3 * image.width
     if image.encoding == "rgb8" and image.step >= row and len(image.data) == image.step * image.height:
@@ -65,11 +70,11 @@ def frame_from_msg(image: Image) -> Frame:
         return np.ascontiguousarray(_bridge.imgmsg_to_cv2(image, "rgb8"))
     except Exception as error:  # cv_bridge raises what its back end raises
         what = f"image of {image.width}x{image.height} {image.encoding!r} with {len(image.data)} bytes"
-        raise ValueError(f"{what} is no RGB frame: {error}") from None
+        raise ValueError(f"{what} cannot be converted to RGB: {error}") from None
 
 
 def camera_info_msg(header: Header, width: int, height: int, vertical_fov: float) -> CameraInfo:
-    """A pinhole camera without distortion; vertical_fov in rad."""
+    """Return the calibration of a pinhole camera without distortion; vertical_fov in rad."""
     f = 0.5 * height / np.tan(0.5 * vertical_fov)
     info = CameraInfo(header=header, width=width, height=height, distortion_model="plumb_bob")
     cx, cy = width / 2.0, height / 2.0
@@ -81,7 +86,7 @@ def camera_info_msg(header: Header, width: int, height: int, vertical_fov: float
 
 
 def pose_msg(transform: npt.NDArray[np.float64]) -> Pose:
-    """A pose of a homogeneous transform (4, 4)."""
+    """Return the pose of a homogeneous transform (4, 4)."""
     pose = Pose()
     pose.position.x, pose.position.y, pose.position.z = (float(v) for v in transform[:3, 3])
     pose.orientation = quaternion_msg(transform[:3, :3])
@@ -89,7 +94,7 @@ def pose_msg(transform: npt.NDArray[np.float64]) -> Pose:
 
 
 def quaternion_msg(rotation: npt.NDArray[np.float64]) -> Quaternion:
-    """The quaternion of a rotation matrix (3, 3), by its largest component for precision."""
+    """Return the quaternion of a rotation matrix (3, 3), computed from its largest component for precision."""
     m = rotation
     squares = 1.0 + 2.0 * np.diag(m) - np.trace(m)
     w = 1.0 + np.trace(m)
@@ -105,7 +110,7 @@ def quaternion_msg(rotation: npt.NDArray[np.float64]) -> Quaternion:
 
 
 def robot_state_from_msg(message: msgs.RobotState) -> RobotState:
-    """The joints' state; stamp in s since the epoch."""
+    """Return the robot's state; stamp in s since the epoch."""
     return RobotState(
         stamp=time_from_msg(message.header.stamp),
         q=np.asarray(message.q),
@@ -114,8 +119,25 @@ def robot_state_from_msg(message: msgs.RobotState) -> RobotState:
     )
 
 
-def observation_msg(observation: Observation, header: Header, image: Image) -> msgs.Observation:
-    """An observation; `image` is the message that its frame came in, so that it keeps its stamp and is not copied."""
+def tick_msg(tick: Tick, stamp: Time) -> msgs.Tick:
+    """Return the message of a tick."""
+    return msgs.Tick(stamp=stamp, episode=tick.id.episode, step=tick.id.step, policy_version=tick.policy_version)
+
+
+def tick_from_msg(message: msgs.Tick) -> Tick:
+    """Return the tick of a message."""
+    return Tick(StepId(message.episode, message.step), message.policy_version)
+
+
+def observation_msg(observation: Observation, image: Image) -> msgs.Observation:
+    """Return the message of an observation.
+
+    Args:
+        observation: To send.
+        image: The message that its frame arrived in: it is sent on with its own stamp, without a copy.
+    """
+    # A header of its own: the image's header keeps the stamp of the capture.
+    header = Header(stamp=stamp_from_steady(observation.taken), frame_id=image.header.frame_id)
     return msgs.Observation(
         header=header,
         episode=observation.id.episode,
@@ -124,13 +146,18 @@ def observation_msg(observation: Observation, header: Header, image: Image) -> m
         terminated=observation.terminated,
         truncated=observation.truncated,
         reward=float(observation.reward),
+        lateness=observation.lateness,
         proprioception=floats_msg(observation.proprioception),
         image=image,
     )
 
 
 def observation_from_msg(message: msgs.Observation) -> Observation:
-    """The inverse of observation_msg."""
+    """Return the observation of a message that has just arrived.
+
+    Raises:
+        ValueError: The image is no RGB frame.
+    """
     return Observation(
         id=StepId(message.episode, message.step),
         frame=frame_from_msg(message.image),
@@ -139,14 +166,45 @@ def observation_from_msg(message: msgs.Observation) -> Observation:
         first=message.first,
         terminated=message.terminated,
         truncated=message.truncated,
+        captured=steady_from_stamp(message.image.header.stamp),
+        taken=steady_from_stamp(message.header.stamp),
+        lateness=float(message.lateness),
     )
 
 
-def transition_msg(transition: Transition, header: Header) -> msgs.Transition:
-    """One stored row; the ages of its action are the caller's to fill in."""
+def action_msg(action: Action, stamp: Time) -> msgs.Action:
+    """Return the message of an action whose command was stamped `stamp`."""
+    return msgs.Action(
+        header=Header(stamp=stamp),
+        episode=action.id.episode,
+        step=action.id.step,
+        action=floats_msg(action.action),
+        policy_version=action.policy_version,
+        observation_age=action.observation_age,
+        response_time=action.response_time,
+        policy_age=action.policy_age,
+        policy_age_steps=action.policy_age_steps,
+    )
+
+
+def action_from_msg(message: msgs.Action) -> Action:
+    """Return the action of a message."""
+    return Action(
+        id=StepId(message.episode, message.step),
+        action=np.asarray(message.action, np.float32),
+        policy_version=message.policy_version,
+        observation_age=float(message.observation_age),
+        response_time=float(message.response_time),
+        policy_age=float(message.policy_age),
+        policy_age_steps=message.policy_age_steps,
+    )
+
+
+def transition_msg(transition: Transition) -> msgs.Transition:
+    """Return the message of a transition."""
     observation = transition.observation
     message = msgs.Transition(
-        header=header,
+        header=Header(stamp=stamp_from_steady(observation.taken)),
         episode=observation.id.episode,
         step=observation.id.step,
         first=observation.first,
@@ -156,6 +214,8 @@ def transition_msg(transition: Transition, header: Header) -> msgs.Transition:
         action=floats_msg(transition.action),
         proprioception=floats_msg(observation.proprioception),
         policy_version=transition.policy_version,
+        observation_age=transition.observation_age,
+        policy_age=transition.policy_age,
     )
     message.height, message.width = observation.frame.shape[:2]
     message.image = bytes_msg(observation.frame)
@@ -163,10 +223,10 @@ def transition_msg(transition: Transition, header: Header) -> msgs.Transition:
 
 
 def transition_from_msg(message: msgs.Transition) -> Transition:
-    """The inverse of transition_msg.
+    """Return the transition of a message; the times of its observation are not sent.
 
     Raises:
-        ValueError: The image is not as large as the message says.
+        ValueError: The image does not have the stated size.
     """
     expected = message.height * message.width * 3
     if len(message.image) != expected:
@@ -180,4 +240,32 @@ def transition_from_msg(message: msgs.Transition) -> Transition:
         terminated=message.terminated,
         truncated=message.truncated,
     )
-    return Transition(observation, np.asarray(message.action, np.float32), message.policy_version)
+    action = np.asarray(message.action, np.float32)
+    return Transition(
+        observation, action, message.policy_version, float(message.observation_age), float(message.policy_age)
+    )
+
+
+def summary_msg(summary: EpisodeSummary, record: EpisodeRecord, stamp: Time) -> msgs.EpisodeSummary:
+    """Return the message of an episode's summary with its record; the learner's fields are not sent."""
+    message = msgs.EpisodeSummary(
+        header=Header(stamp=stamp),
+        observation_age=floats_msg(record.observation_age),
+        response_time=floats_msg(record.response_time),
+        policy_age=floats_msg(record.policy_age),
+        lateness=floats_msg(record.lateness),
+    )
+    for name, kind in message.get_fields_and_field_types().items():
+        if name in COLUMNS:
+            value = getattr(summary, name)
+            setattr(message, name, float(value) if kind == "double" else value)
+    return message
+
+
+def summary_from_msg(message: msgs.EpisodeSummary) -> EpisodeSummary:
+    """Return the summary of a message; the learner's fields are unknown."""
+    names = [name for name in message.get_fields_and_field_types() if name in COLUMNS]
+    values: dict[str, Any] = {name: getattr(message, name) for name in names}
+    # One NaN object for all, so that summaries of unknown values compare equal.
+    known: dict[str, Any] = {name: UNKNOWN if value != value else value for name, value in values.items()}
+    return EpisodeSummary(**known)

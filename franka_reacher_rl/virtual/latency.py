@@ -119,8 +119,8 @@ def _named(name: str) -> Path:
         raise ValueError(str(error).replace("no latenc ", "no latency profile ")) from None
 
 
-class Clockwork:
-    """Draws the durations of one run; what an episode draws depends on nothing before it."""
+class LatencySampler:
+    """Draws the durations of one run; the draws of an episode do not depend on earlier ones."""
 
     def __init__(self, latency: Latency, seed: int) -> None:
         self._latency, self._seed = latency, seed

@@ -1,354 +1,355 @@
-"""Virtual time: the ROS graph's rules on a simulated clock, in an exact order of events.
+"""Virtual time: the loop on a simulated clock, in an exact order of events.
 
-The rules are the graph's own: `EpisodeClock` says when an observation is taken, `RequestGate` when the learner updates,
-and the actor acts on observation k when it holds a tick for k and a policy at least as new as the tick says. Sync and
-async differ in who sends ticks and requests, as the two launch files do. What takes time is told by a latency profile;
-the arm goes on moving meanwhile.
+The rules are the graph's own (`core/loop`); this module is the clock. It keeps the queue of events and routes every
+output to its inputs by the graph's wiring table, with the delays of a latency profile. The arm moves on meanwhile.
 
 Time is whole nanoseconds. Events at the same time happen in the order of `Event`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
-from franka_reacher_rl.core.base.datatypes import EndReason, Nanoseconds, StepId
-from franka_reacher_rl.core.base.settings import EpisodeSettings
-from franka_reacher_rl.core.loop.gate import Answer, RequestGate, UpdateBudget
-from franka_reacher_rl.core.task.cycle import EpisodeClock
-from franka_reacher_rl.core.task.summary import EpisodeRecord
-from franka_reacher_rl.virtual.latency import Clockwork, nanoseconds
-from franka_reacher_rl.virtual.wiring import Action, Agent, Plant, Wiring
+import numpy as np
+import numpy.typing as npt
+
+from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, StepId, Tick, Transition, Vector
+from franka_reacher_rl.core.learning.stopwatch import Stopwatch
+from franka_reacher_rl.core.loop.actor import Actor, Step
+from franka_reacher_rl.core.loop.environment import Environment, Phase
+from franka_reacher_rl.core.loop.events import EpisodeEnd, Output, Request, Warn
+from franka_reacher_rl.core.loop.learner import Learner, Work
+from franka_reacher_rl.core.loop.wiring import wires
+from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
+from franka_reacher_rl.core.task.summary import LEARNER_PARTS
+from franka_reacher_rl.virtual.latency import LatencySampler
 
 PARTS = ("sampling", "batch_transfer", "update")  # that keep the learner busy, in their order
-WAITS = (Answer.WAIT_FOR_DATA.value, Answer.WAIT_FOR_BUDGET.value, Answer.IDLE.value)
 
 
 class Event(IntEnum):
-    """What can happen next; at the same time, the smaller first."""
+    """What can happen next; of two events at the same time, the smaller happens first."""
 
     POLICY = 0  # a policy reaches the actor
-    UPDATED = 1  # the learner is done
+    UPDATED = 1  # an update is complete
     COMMAND = 2  # a command reaches the bridge
-    CONTROL = 3  # the bridge's cycle
-    DEADLINE = 4  # the next observation is due
-    SILENCE = 5  # the actor has been silent for too long
+    CONTROL = 3  # a control cycle of the bridge
+    ENVIRONMENT = 4  # the environment's alarm
+
+
+class Plant(Protocol):
+    """The arm, its bridge and its world. Times are virtual, in ns."""
+
+    period: Nanoseconds  # of the bridge's control cycle
+
+    def move_to(self, q: Vector, now: Nanoseconds) -> None:
+        """Start a move of the joints (joints,), rad."""
+
+    def place_target(self, xy: Vector) -> None:
+        """Place the simulated target at (2,), m."""
+
+    def moving(self) -> bool:
+        """Return whether a move is under way."""
+
+    def begin_episode(self, now: Nanoseconds) -> None:
+        """Prepare for an episode: what follows depends on the world's state alone, and counters start anew."""
+
+    def control(self, now: Nanoseconds) -> None:
+        """Run one control cycle of the bridge."""
+
+    def command(self, action: npt.NDArray[np.float32], now: Nanoseconds) -> None:
+        """Hand a normalised action (joints,) to the bridge."""
+
+
+class Trainer(Protocol):
+    """The learner's replay and networks."""
+
+    @property
+    def updates(self) -> int:
+        """Updates made; also the version of the newest policy."""
+
+    def update(self) -> None:
+        """Make one update with what is stored now."""
+
+    def weights(self) -> Any:
+        """Return a copy of the policy's weights, as the actor loads them."""
 
 
 @dataclass
-class Outcome:
-    """One episode: what the record holds, and what only virtual time knows."""
+class _Policy:
+    """A policy on its way to the actor, or in use."""
 
-    record: EpisodeRecord
-    end: EndReason
-    began: Nanoseconds
-    ended: Nanoseconds
-    coverage_return: float  # the return with each step's true length instead of the cycle time
-    learner_seconds: dict[str, float]  # where its time went since the episode before
-    held: int  # control cycles in which the bridge held the arm
-    watchdog_stops: int
-    commands_limited: int
+    version: int
+    published: Nanoseconds
+    weights: Any
+    arrival: Nanoseconds = 0
 
 
 class Timeline:
-    """One run. Alternately call `reset` and `run_episode`; between the two, `state` is all there is to save."""
+    """One run. Call `reset` and `run_episode` in turn; between the two, `state` is all there is to save."""
 
     def __init__(
         self,
-        wiring: Wiring,
-        episode: EpisodeSettings,
-        budget: UpdateBudget,
-        clockwork: Clockwork,
+        wiring: str,
+        environment: Environment,
+        actor: Actor,
+        learner: Callable[[Stopwatch], Learner],
+        trainer: Trainer,
         plant: Plant,
-        agent: Agent,
+        latency: LatencySampler,
         trace: Callable[[Nanoseconds, str], None] = lambda now, what: None,
     ) -> None:
-        """Starts at time 0, before the first reset.
+        """Start at time 0, before the first reset, with the untrained policy at the actor.
 
         Args:
-            wiring: Of the graph.
-            episode: Action cycle and length of an episode.
-            budget: Of the learner's updates.
-            clockwork: How long things take.
+            wiring: `sync` or `async`.
+            environment: Before its first episode.
+            actor: Without a policy.
+            learner: Makes the learner, given the stopwatch of its virtual time.
+            trainer: The learner's replay and networks.
             plant: The arm.
-            agent: Actor and learner.
-            trace: Told of everything that happens.
+            latency: How long things take.
+            trace: Called with the time and a description of everything that happens.
         """
-        self._wiring, self._settings, self._trace = wiring, episode, trace
-        self._clockwork, self._plant, self._agent = clockwork, plant, agent
-        self._clock = EpisodeClock(episode)
-        self._gate = RequestGate(budget)
-        self._answered = StepId(0, 0)
+        self._environment, self._actor, self._trainer, self._plant = environment, actor, trainer, plant
+        self._latency, self._trace_to = latency, trace
         self.now: Nanoseconds = 0
+        self._stopwatch = Stopwatch(lambda: self.now)
+        self._learner = learner(self._stopwatch)
         self._alarms: dict[Event, Nanoseconds] = {Event.CONTROL: 0}
-        # the episode
-        self._record = EpisodeRecord(0)
-        self._running = False
-        self._observed: Nanoseconds = 0
-        self._coverage = 0.0
-        self._end: EndReason | None = None
-        # learner
-        self._answering: StepId | None = None  # while it updates
-        self._newest = StepId(0, 0)
-        self._spent: dict[str, Nanoseconds] = dict.fromkeys((*PARTS, *WAITS), 0)
-        self._waiting_for: tuple[str, Nanoseconds] | None = None
-        # policies on their way: when they arrive, version, when they were made
-        self._policies: list[tuple[Nanoseconds, int, Nanoseconds]] = []
-        # actor
-        self._tick: tuple[StepId, int] = (StepId(0, 0), 0)
-        self._acted = StepId(0, 0)
-        self._version, self._made, self._uses = 0, 0, 0
-        self._action: Action | None = None
-        self._policy_age: tuple[int, Nanoseconds, int] = (0, 0, 0)
+        self._command: npt.NDArray[np.float32] | None = None
+        self._working: Work | None = None  # while the learner updates
+        self._updated = _Policy(0, 0, trainer.weights())  # the result of the newest update
+        self._in_use = self._updated
+        self._policies: list[_Policy] = []  # on their way, in order
+        self._spent: dict[str, Nanoseconds] = {}
+        self._ended: EpisodeEnd | None = None
+        self._inputs = self._connect(wiring)
+        actor.on_policy(0, 0, self._in_use.weights)
 
-    # What a run does
+    def _connect(self, wiring: str) -> dict[str, list[Callable[[Any], None]]]:
+        """Return the handlers of each output, by the wiring table."""
+        handlers: dict[tuple[str, str], Callable[[Any], None]] = {
+            ("environment", "action"): self._on_action,
+            ("actor", "observation"): self._on_observation,
+            ("actor", "tick"): self._on_tick,
+            ("actor", "policy"): self._on_policy,
+            ("learner", "transition"): self._on_transition,
+            ("learner", "update_request"): self._on_update_request,
+            ("robot_bridge", "velocity_command"): self._on_velocity_command,
+        }
+        connected: dict[str, list[Callable[[Any], None]]] = defaultdict(list)
+        for node, inputs in wires(wiring).items():
+            for name, output in inputs.items():
+                if (node, name) in handlers:
+                    connected[output].append(handlers[node, name])
+        return connected
 
-    def reset(self, episode: int) -> None:
-        """Moves the arm to the start of an episode; the learner goes on meanwhile."""
-        ready = self.now + self._clockwork.reset
-        self._trace(self.now, f"reset {episode}")
-        self._plant.begin_reset(episode, self.now)
-        while self._plant.resetting() or self.now < ready:
+    # A run
+
+    def reset(self) -> None:
+        """Move the arm to the start of the next episode. The learner continues meanwhile."""
+        ready = self.now + self._latency.reset
+        self._trace(f"reset {self._environment.episode + 1}")
+        self._send(self._environment.poll(self.now))
+        while self._environment.phase is not Phase.SETTLING or self.now < ready:
             self._next()
 
-    def run_episode(self, episode: int) -> Outcome:
-        """From the first observation to the last."""
-        self._clockwork.begin(episode)
+    def run_episode(self) -> EpisodeEnd:
+        """Run an episode from its first to its final observation."""
+        self._latency.begin(self._environment.episode)
         self._plant.begin_episode(self.now)
         self._alarms[Event.CONTROL] = self.now + self._plant.period
-        self._record = EpisodeRecord(episode, started=self._seconds)
-        self._coverage, self._end = 0.0, None
-        began = self.now
-        self._running = True
-        self._clock.begin(self._seconds)
-        self._observe(0, None)
-        while self._running:
+        self._ended = None
+        self._send(self._environment.poll(self.now))
+        while self._ended is None:
             self._next()
-        assert self._end is not None
-        return Outcome(
-            record=self._record,
-            end=self._end,
-            began=began,
-            ended=self.now,
-            coverage_return=self._coverage,
-            learner_seconds=self._take_spent(),
-            held=self._plant.held,
-            watchdog_stops=self._plant.watchdog_stops,
-            commands_limited=self._plant.commands_limited,
-        )
+        totals = self._stopwatch.totals()
+        spent = {f"learner_{part}": 1e-9 * (totals.get(part, 0) - self._spent.get(part, 0)) for part in LEARNER_PARTS}
+        self._spent = totals
+        return replace(self._ended, summary=self._ended.summary.with_values(spent))
 
     def state(self) -> dict[str, Any]:
-        """All that the rest of the run depends on, as JSON knows it; to be asked between a reset and an episode."""
-        pending = self._gate.pending
+        """Return all that the rest of the run depends on as JSON values, besides `weights`."""
         return {
             "now": self.now,
             "alarms": {event.name: at for event, at in self._alarms.items()},
-            "policies": self._policies,
-            "answered": [self._answered.episode, self._answered.step],
-            "pending": None if pending is None else [pending.episode, pending.step],
-            "answering": None if self._answering is None else [self._answering.episode, self._answering.step],
-            "newest": [self._newest.episode, self._newest.step],
-            "acted": [self._acted.episode, self._acted.step],
-            "tick": [self._tick[0].episode, self._tick[0].step, self._tick[1]],
-            "policy": [self._version, self._made, self._uses],
+            "policies": [[p.version, p.published, p.arrival] for p in self._policies],
+            "in_use": [self._in_use.version, self._in_use.published],
+            "working": None if self._working is None else [self._working.step.episode, self._working.step.step],
+            "updated": self._updated.version,
+            "environment": self._environment.state(),
+            "actor": self._actor.state(),
+            "learner": self._learner.state(),
+            "stopwatch": self._stopwatch.state(),
             "spent": self._spent,
-            "waiting_for": self._waiting_for,
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
+    def weights(self) -> dict[int, Any]:
+        """Return the weights of the policy in use and of those on their way, by version."""
+        return {p.version: p.weights for p in (self._in_use, self._updated, *self._policies)}
+
+    def load_state(self, state: dict[str, Any], weights: dict[int, Any]) -> None:
+        """Continue from a state and its weights."""
         self.now = state["now"]
         self._alarms = {Event[name]: at for name, at in state["alarms"].items()}
-        self._policies = [(at, version, made) for at, version, made in state["policies"]]
-        self._answered = StepId(*state["answered"])
-        self._gate.request(self._answered)
-        self._gate.answer()
-        if state["pending"] is not None:
-            self._gate.request(StepId(*state["pending"]))
-        self._answering = None if state["answering"] is None else StepId(*state["answering"])
-        self._newest, self._acted = StepId(*state["newest"]), StepId(*state["acted"])
-        episode, step, version = state["tick"]
-        self._tick = (StepId(episode, step), version)
-        self._version, self._made, self._uses = state["policy"]
+        self._policies = [_Policy(v, published, weights[v], arrival) for v, published, arrival in state["policies"]]
+        version, published = state["in_use"]
+        self._in_use = _Policy(version, published, weights[version])
+        self._updated = _Policy(state["updated"], 0, weights[state["updated"]])
+        self._working = None if state["working"] is None else Work(StepId(*state["working"]), update=True)
+        self._environment.load_state(state["environment"])
+        self._actor.on_policy(version, published, self._in_use.weights)
+        self._actor.load_state(state["actor"])
+        self._learner.load_state(state["learner"])
+        self._stopwatch.load_state(state["stopwatch"])
         self._spent = dict(state["spent"])
-        self._waiting_for = None if state["waiting_for"] is None else tuple(state["waiting_for"])
 
     # The clock
 
-    @property
-    def _seconds(self) -> float:
-        return self.now * 1e-9
+    def _trace(self, what: str) -> None:
+        self._trace_to(self.now, what)
 
     def _next(self) -> None:
-        """Lets the next event happen."""
+        """Let the next event happen."""
+        alarms = dict(self._alarms)
         if self._policies:
-            self._alarms[Event.POLICY] = self._policies[0][0]
-        at, event = min((at, event) for event, at in self._alarms.items())
-        del self._alarms[event]
-        assert at >= self.now, "time goes on"
+            alarms[Event.POLICY] = self._policies[0].arrival
+        if (alarm := self._environment.alarm) is not None:
+            alarms[Event.ENVIRONMENT] = alarm
+        at, event = min((at, event) for event, at in alarms.items())
+        assert at >= self.now, "time does not run backwards"
+        self._alarms.pop(event, None)
         self.now = at
         self._handlers[event](self)
 
-    def _on_control(self) -> None:
+    def _route(self, output: str, message: Any) -> None:
+        """Hand an output to the inputs that the wiring connects it to."""
+        for handler in self._inputs[output]:
+            handler(message)
+
+    # Environment and arm
+
+    def _environment_due(self) -> None:
+        self._send(self._environment.on_alarm(self.now))
+
+    def _control_due(self) -> None:
+        moving = self._plant.moving()
         self._plant.control(self.now)
         self._alarms[Event.CONTROL] = self.now + self._plant.period
+        if moving and not self._plant.moving():
+            self._send(self._environment.on_reset_step(self.now, True))
 
-    # The environment
+    def _send(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Tick):
+                self._route("environment/cycle", output)
+            elif isinstance(output, Observation):
+                self._trace(f"observe {output.id.step}" + (" last" if output.last else ""))
+                if output.last:
+                    self._alarms.pop(Event.COMMAND, None)
+                self._route("environment/observation", output)
+            elif isinstance(output, MoveTo):
+                self._plant.move_to(output.q, self.now)
+            elif isinstance(output, PlaceTarget):
+                self._plant.place_target(output.xy)
+                self._send(self._environment.on_reset_step(self.now, True))
+            elif isinstance(output, EpisodeEnd):
+                self._ended = output
+            else:
+                assert isinstance(output, Request | Warn)  # for a bridge and a console, which are not here
 
-    def _on_deadline(self) -> None:
-        if self._clock.due(self._seconds):
-            self._take()
+    def _on_action(self, action: Action) -> None:
+        self._send(self._environment.on_action(self.now, action))
 
-    def _on_silence(self) -> None:
-        if self._clock.timed_out(self._seconds):
-            self._take(EndReason.NO_ACTION)
-
-    def _take(self, end: EndReason | None = None) -> None:
-        before = self._observed
-        cycle = self._clock.take(self._seconds, end)
-        self._end, self._running = cycle.end, cycle.end is None  # first of all: nobody acts on a final observation
-        reward = self._observe(cycle.step, cycle.end)
-        self._record.add_cycle(reward, cycle.lateness)
-        self._coverage += reward * 1e-6 * (self.now - before) / self._settings.cycle_ms
-        if cycle.end is not None:
-            for event in (Event.DEADLINE, Event.COMMAND, Event.SILENCE):
-                self._alarms.pop(event, None)
-
-    def _observe(self, step: int, end: EndReason | None) -> float:
-        """Takes the observation of a step and tells everyone; returns its reward."""
-        self._observed = self.now
-        view, number = self._plant.observe(self.now), StepId(self._record.episode, step)
-        self._trace(self.now, f"observe {step}" + (" last" if end else ""))
-        self._agent.see(view, number, truncated=end is not None)
-        self._newest = number
-        if end is None:
-            self._alarms[Event.DEADLINE] = self._not_before(self._clock.deadline)
-            self._alarms[Event.SILENCE] = self.now + nanoseconds(self._settings.action_timeout) + 1000
-        if self._wiring is Wiring.ASYNC:
-            self._on_tick(number, 0)
-        else:
-            self._gate.request(number)
-        self._consider_update()
-        return view.reward
-
-    @staticmethod
-    def _not_before(seconds: float) -> Nanoseconds:
-        """The first nanosecond that, as a float of seconds, is not before a deadline."""
-        at = nanoseconds(seconds)
-        return at if at * 1e-9 >= seconds else at + 1
+    def _on_velocity_command(self, action: npt.NDArray[np.float32]) -> None:
+        self._plant.command(action, self.now)
 
     # The actor
 
-    def _on_tick(self, step: StepId, version: int) -> None:
-        self._tick = (step, version)
-        self._act_if_due()
+    def _on_observation(self, observation: Observation) -> None:
+        self._follow(self._actor.on_observation(observation))
 
-    def _on_policy(self) -> None:
-        _, version, self._made = self._policies.pop(0)
-        self._trace(self.now, f"policy {version}")
-        self._agent.use(version)
-        self._version, self._uses = version, 0
-        self._act_if_due()
+    def _on_tick(self, tick: Tick) -> None:
+        self._follow(self._actor.on_tick(tick))
 
-    def _act_if_due(self) -> None:
-        step, version = self._tick
-        current = StepId(self._record.episode, self._clock.step)
-        if not self._running or step != current or not self._acted < current or self._version < version:
-            return
-        self._trace(self.now, f"act {current.step} v{self._version}")
-        self._acted = current
-        self._action = self._agent.act()
-        self._uses += 1
-        self._policy_age = (self._version, self._made, self._uses - 1)
-        self._alarms[Event.COMMAND] = self.now + self._clockwork.draw("interaction")
+    def _on_policy(self, policy: _Policy) -> None:
+        self._trace(f"policy {policy.version}")
+        self._in_use = policy
+        self._follow(self._actor.on_policy(policy.version, policy.published, policy.weights))
 
-    def _on_command(self) -> None:
-        assert self._action is not None
-        self._trace(self.now, f"command {self._clock.step}")
-        self._plant.command(self._action, self.now)
-        version, made, uses = self._policy_age
-        age = 1e-9 * (self.now - self._observed)  # the camera's frame is of the time it was taken
-        self._record.add_action(
-            version=version,
-            observation_age=age,
-            response_time=age,
-            policy_age=1e-9 * (self.now - made),
-            policy_age_steps=uses,
-        )
-        self._clock.on_action(self._clock.step)
-        if self._clock.due(self._seconds):
-            self._take()
+    def _follow(self, step: Step) -> None:
+        if step.command is not None:
+            self._trace(f"act {self._actor.acted.step} v{self._actor.version}")
+            self._command = step.command
+            self._alarms[Event.COMMAND] = self.now + self._latency.draw("interaction")
+        if step.transition is not None:
+            self._route("actor/transition", step.transition)
+
+    def _command_due(self) -> None:
+        self._trace(f"command {self._actor.acted.step}")
+        action = self._actor.sent(self.now)
+        self._route("actor/velocity_command", self._command)
+        self._route("actor/action", action)
 
     # The learner
 
-    def _consider_update(self) -> None:
-        """Answers the pending request, where the gate says so and the learner is free."""
-        while self._answering is None:
-            answer = self._gate.decide(self._newest, self._agent.stored_steps, self._agent.updates)
-            if answer not in (Answer.UPDATE, Answer.ANSWER):
-                self._wait_for(answer.value)
-                return
-            self._wait_for("")
-            self._answered = self._gate.answer()
-            if answer is Answer.UPDATE:
-                self._start_update()
-            else:
-                self._tell_answer(self._answered)
+    def _on_transition(self, transition: Transition) -> None:
+        self._learner.on_transition(transition)
+        self._work()
 
-    def _start_update(self) -> None:
-        """Computes the update at once, on what is stored now; its result counts when its time is over."""
-        self._trace(self.now, f"update {self._agent.updates + 1} begins")
-        self._agent.update()
-        self._answering = self._answered
+    def _on_update_request(self, tick: Tick) -> None:
+        self._learner.on_request(tick)
+        self._work()
+
+    def _work(self) -> None:
+        """Answer requests while the learner is free and its rules allow."""
+        while self._working is None:
+            work = self._learner.next()
+            if work is None:
+                return
+            if work.update:
+                self._start_update(work)
+            else:
+                self._route("learner/update_done", self._learner.answer(work))
+
+    def _start_update(self, work: Work) -> None:
+        """Compute the update at once, on what is stored now; its result counts when its time is over."""
+        self._trace(f"update {self._trainer.updates + 1} begins")
+        self._working = work
+        self._trainer.update()
+        self._updated = _Policy(self._trainer.updates, 0, self._trainer.weights())
         done = self.now
         for part in PARTS:
-            took = self._clockwork.draw(part)
-            self._spent[part] += took
+            took = self._latency.draw(part)
+            self._stopwatch.add(part, took)
             done += took
         self._alarms[Event.UPDATED] = done
 
-    def _on_updated(self) -> None:
-        assert self._answering is not None
-        version = self._agent.updates
-        self._trace(self.now, f"update {version} done")
-        step, self._answering = self._answering, None
-        arrival = self.now + self._clockwork.draw("policy_transfer")
+    def _update_done(self) -> None:
+        assert self._working is not None
+        self._trace(f"update {self._updated.version} done")
+        work, self._working = self._working, None
+        arrival = self.now + self._latency.draw("policy_transfer")
         if self._policies:
-            arrival = max(arrival, self._policies[-1][0])  # in order
-        self._policies.append((arrival, version, self.now))
+            arrival = max(arrival, self._policies[-1].arrival)  # in order
+        self._policies.append(replace(self._updated, published=self.now, arrival=arrival))
         if arrival == self.now:
-            self._on_policy()
-        self._tell_answer(step)
-        self._consider_update()
+            self._policy_due()
+        self._route("learner/update_done", self._learner.answer(work))
+        self._work()
 
-    def _tell_answer(self, step: StepId) -> None:
-        if self._wiring is Wiring.ASYNC:
-            self._gate.request(step)
-        else:
-            self._on_tick(step, self._agent.updates)
-
-    def _wait_for(self, what: str) -> None:
-        """Accounts for waiting: for something from now on, or no longer."""
-        if self._waiting_for is not None:
-            was, since = self._waiting_for
-            self._spent[was] += self.now - since
-        self._waiting_for = (what, self.now) if what else None
-
-    def _take_spent(self) -> dict[str, float]:
-        if self._waiting_for is not None:
-            self._wait_for(self._waiting_for[0])
-        spent = {name: 1e-9 * t for name, t in self._spent.items()}
-        self._spent = dict.fromkeys(self._spent, 0)
-        return spent
+    def _policy_due(self) -> None:
+        self._route("learner/policy", self._policies.pop(0))
 
     _handlers = {  # noqa: RUF012
-        Event.POLICY: _on_policy,
-        Event.UPDATED: _on_updated,
-        Event.COMMAND: _on_command,
-        Event.CONTROL: _on_control,
-        Event.DEADLINE: _on_deadline,
-        Event.SILENCE: _on_silence,
+        Event.POLICY: _policy_due,
+        Event.UPDATED: _update_done,
+        Event.COMMAND: _command_due,
+        Event.CONTROL: _control_due,
+        Event.ENVIRONMENT: _environment_due,
     }

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import tiny_experiments as tiny
 
-from franka_reacher_rl.experiments.runner import InThisProcess, run_experiment
+from franka_reacher_rl.experiments.executors import InThisProcess
+from franka_reacher_rl.experiments.runner import run_experiment
 
 
 @pytest.mark.timeout(180)

@@ -12,7 +12,8 @@ from franka_reacher_rl.analysis.conclusions import comparisons, conclusions
 from franka_reacher_rl.analysis.plots import draw_all
 from franka_reacher_rl.analysis.report import write_report
 from franka_reacher_rl.experiments import results
-from franka_reacher_rl.experiments.runner import InThisProcess, run_experiment
+from franka_reacher_rl.experiments.executors import InThisProcess
+from franka_reacher_rl.experiments.runner import run_experiment
 from franka_reacher_rl.experiments.virtual_run import EPISODES
 
 

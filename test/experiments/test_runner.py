@@ -12,17 +12,14 @@ import pytest
 import tiny_experiments as tiny
 import yaml
 
-from franka_reacher_rl.experiments import virtual_run as run_one
+from franka_reacher_rl.core.base.csv_file import CsvFile
+from franka_reacher_rl.core.base.datatypes import EndReason
+from franka_reacher_rl.core.task.summary import COLUMNS, EpisodeRecord
+from franka_reacher_rl.experiments import virtual_run
+from franka_reacher_rl.experiments.executors import InThisProcess, Job, LocalProcesses
 from franka_reacher_rl.experiments.realtime_executor import launch_command, take_over
-from franka_reacher_rl.experiments.runner import (
-    InThisProcess,
-    Job,
-    LocalProcesses,
-    exclusive,
-    prepare,
-    reuse,
-    run_experiment,
-)
+from franka_reacher_rl.experiments.run_files import finished
+from franka_reacher_rl.experiments.runner import exclusive, prepare, reuse, run_experiment
 
 
 def test_runs_in_processes_equal_runs_in_this_one(tmp_path: Path) -> None:
@@ -36,12 +33,12 @@ def test_runs_in_processes_equal_runs_in_this_one(tmp_path: Path) -> None:
 def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:
     made = tiny.experiment("sync_baseline")
     run_experiment(made, tmp_path, InThisProcess())
-    table = tmp_path / made.runs[0].folder / run_one.EPISODES
+    table = tmp_path / made.runs[0].folder / virtual_run.EPISODES
     before = table.stat().st_mtime_ns
     more = tiny.experiment("sync_baseline", seeds="0:2")
     assert run_experiment(more, tmp_path, InThisProcess()) == {}
     assert table.stat().st_mtime_ns == before
-    assert (tmp_path / more.runs[1].folder / run_one.RESULT).exists()
+    assert (tmp_path / more.runs[1].folder / virtual_run.RESULT).exists()
     assert yaml.safe_load((tmp_path / "manifest.yaml").read_text())["seeds"] == [0, 1]
 
 
@@ -80,18 +77,18 @@ def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:
 def test_a_run_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     made = tiny.experiment("async_baseline", "sync_baseline", episodes=2)
     first, second = prepare(made, tmp_path)
-    (first.folder / run_one.EPISODES).mkdir()  # in the way of its table
+    (first.folder / virtual_run.EPISODES).mkdir()  # in the way of its table
     failures = run_experiment(made, tmp_path, InThisProcess())
     assert list(failures) == ["async_baseline seed 0"]
     assert "Error" in failures["async_baseline seed 0"]
     assert second.finished and not first.finished
-    (first.folder / run_one.EPISODES).rmdir()
+    (first.folder / virtual_run.EPISODES).rmdir()
     assert run_experiment(made, tmp_path, InThisProcess()) == {}
 
 
 def test_a_run_whose_process_dies_is_told_with_its_reason(tmp_path: Path) -> None:
     (job,) = prepare_in(tiny.experiment("async_baseline"), tmp_path / "out")
-    (job.folder / run_one.RUN).write_text("{}")
+    (job.folder / virtual_run.RUN).write_text("{}")
     executor = LocalProcesses(1)
     executor.start(job)
     while not (ended := executor.ended()):
@@ -105,12 +102,12 @@ def test_a_killed_runner_can_be_started_again(tmp_path: Path) -> None:
     made = tiny.experiment("async_baseline", episodes=6)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     (job,) = prepare_in(made, killed)
-    script = "import sys; from franka_reacher_rl.experiments.runner import *; from pathlib import Path\n"
+    script = "import sys, time; from franka_reacher_rl.experiments.executors import *; from pathlib import Path\n"
     script += "from franka_reacher_rl.experiments.virtual_run import Run\n"
     script += "folder = Path(sys.argv[1]); executor = LocalProcesses(1, 0.0)\n"
     script += "executor.start(Job(Run.read(folder / 'run.json'), folder)); time.sleep(60)"
     runner = subprocess.Popen([sys.executable, "-c", script, str(job.folder)], env=dict(os.environ))
-    while not list((job.folder / run_one.CHECKPOINTS).glob("*.safetensors")):
+    while not list((job.folder / virtual_run.CHECKPOINTS).glob("*.safetensors")):
         assert runner.poll() is None
         time.sleep(0.02)
     runner.send_signal(signal.SIGKILL)
@@ -146,17 +143,17 @@ def test_real_time_launches_the_graph_with_the_runs_own_files(tmp_path: Path) ->
 def test_real_time_takes_over_the_graphs_table(tmp_path: Path) -> None:
     run = tiny.experiment("sync_baseline", episodes=2).runs[0]
     (tmp_path / "graph").mkdir()
-    names = "episode,steps,episode_return,cycle_ms,duration,training_seconds,total_steps,policy_version,end_reason"
-    names += ",late_cycles,observation_age_ms_median,learner_updates,learner_update,wall_time"
-    lines = [
-        "1,80,50.0,75,6.0,6.0,80,3,time_limit,0,61.0,70,0.5,100.0",
-        "2,80,60,75,6,12,160,80,time_limit,0,61,150,0.5,110.0",
-    ]
-    (tmp_path / "graph" / "episodes.csv").write_text("\n".join([names, *lines]) + "\n")
+    table = CsvFile(tmp_path / "graph" / "episodes.csv", COLUMNS)
+    times = {"duration": 6.0, "training_seconds": 6.0, "run_seconds": 7.0, "total_steps": 80}
+    for episode in (1, 2):
+        summary = EpisodeRecord(episode, 75.0, episode_return=50.0).summary(EndReason.TIME_LIMIT, late_ms=5.0, **times)
+        table.write(summary.with_values({"updates": 70, "learner_update": 5.0}).row())
+    table.close()
     take_over(run, tmp_path)
     rows = tiny.rows(tmp_path)
-    assert [row["episode_return"] for row in rows] == ["50.0", "60.0"]
-    assert [row["updates"] for row in rows] == ["70", "150"]
+    assert [row["episode_return"] for row in rows] == ["50.0", "50.0"]
+    assert [row["updates"] for row in rows] == ["70", "70"]
     assert float(rows[1]["learner_update"]) == 5.0
-    assert json.loads((tmp_path / run_one.RESULT).read_text())["realtime"]
-    assert run_one.finished(run, tmp_path)
+    assert rows[1]["watchdog_stops"] == "", "what the graph does not tell is unknown, not 0"
+    assert json.loads((tmp_path / virtual_run.RESULT).read_text())["realtime"]
+    assert finished(run, tmp_path)

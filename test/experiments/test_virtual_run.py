@@ -11,9 +11,9 @@ import tiny_experiments as tiny
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.settings import Setting
-from franka_reacher_rl.experiments import virtual_run as run_one
+from franka_reacher_rl.core.task.summary import EpisodeSummary
+from franka_reacher_rl.experiments import virtual_run
 from franka_reacher_rl.experiments.spec import Run
-from franka_reacher_rl.experiments.table import EpisodeRow
 from franka_reacher_rl.virtual.latency import load_latency
 from franka_reacher_rl.virtual.plant import SimulatedPlant
 
@@ -28,7 +28,7 @@ def the_run(setting: str, **changes: object) -> Run:
 
 def fresh(folder: Path, run: Run) -> Path:
     folder.mkdir()
-    run.write(folder / run_one.RUN)
+    run.write(folder / virtual_run.RUN)
     return folder
 
 
@@ -48,23 +48,23 @@ def test_a_run_that_was_killed_goes_on_to_the_same_result(setting: str, tmp_path
         ),
     )
     whole, killed = fresh(tmp_path / "whole", run), fresh(tmp_path / "killed", run)
-    run_one.run_folder(whole)
+    virtual_run.run_folder(whole)
 
-    def kill(row: EpisodeRow) -> None:
+    def kill(row: EpisodeSummary) -> None:
         if row.episode == 3:  # its row is written, the checkpoint is of episode 2
             raise Killed
 
-    virtual = run_one.VirtualRun(run, killed, checkpoint_every=0.0)
+    virtual = virtual_run.VirtualRun(run, killed, checkpoint_every=0.0)
     with pytest.raises(Killed):
         virtual.run(lambda row: setattr(virtual, "_every", 1e9) if row.episode == 2 else kill(row))
     virtual.close()
-    with (killed / run_one.EPISODES).open("a") as table:
+    with (killed / virtual_run.EPISODES).open("a") as table:
         table.write("4,12.")  # as the kill may leave it
-    run_one.run_folder(killed)
+    virtual_run.run_folder(killed)
     assert tiny.rows(killed) == tiny.rows(whole)
-    assert (killed / run_one.POLICY).read_bytes() == (whole / run_one.POLICY).read_bytes()
+    assert (killed / virtual_run.POLICY).read_bytes() == (whole / virtual_run.POLICY).read_bytes()
     assert int(tiny.rows(whole)[-1]["updates"]) > 0
-    assert not (whole / run_one.CHECKPOINTS).exists()
+    assert not (whole / virtual_run.CHECKPOINTS).exists()
 
 
 def test_equal_seeds_give_equal_runs_and_others_do_not(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_equal_seeds_give_equal_runs_and_others_do_not(tmp_path: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         run = dataclasses.replace(the_run("async_baseline"), seed=seed)
         folder = fresh(tmp_path / name, run)
-        run_one.run_folder(folder)
-        results.append((tiny.rows(folder), (folder / run_one.POLICY).read_bytes()))
+        virtual_run.run_folder(folder)
+        results.append((tiny.rows(folder), (folder / virtual_run.POLICY).read_bytes()))
     assert results[0] == results[1]
     assert results[0] != results[2]
 
@@ -85,7 +85,7 @@ def test_the_command_timeout_stops_a_sync_arm_at_every_step_and_an_async_arm_nev
         for timeout in (None, 0.05):
             changed = dataclasses.replace(run, variant=dataclasses.replace(run.variant, command_timeout=timeout))
             folder = fresh(tmp_path / f"{setting}-{timeout}", changed)
-            run_one.run_folder(folder)
+            virtual_run.run_folder(folder)
             tables.append(tiny.rows(folder))
         off, on = tables
         assert int(off[0]["watchdog_stops"]) == 0
@@ -96,7 +96,7 @@ def test_the_command_timeout_stops_a_sync_arm_at_every_step_and_an_async_arm_nev
 def test_observation_ages_are_the_profiles(tmp_path: Path) -> None:
     for setting, age in (("sync_baseline", 58.0), ("async_baseline", 3.3)):
         folder = fresh(tmp_path / setting, the_run(setting, episodes=3))
-        run_one.run_folder(folder)
+        virtual_run.run_folder(folder)
         assert float(tiny.rows(folder)[-1]["observation_age_ms_median"]) == pytest.approx(age, abs=0.01)
 
 
@@ -104,36 +104,36 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
     run = the_run("async_baseline", episodes=3)
     folder = fresh(tmp_path / "run", run)
 
-    def kill(row: EpisodeRow) -> None:
+    def kill(row: EpisodeSummary) -> None:
         if row.episode == 2:
             raise Killed
 
-    virtual = run_one.VirtualRun(run, folder, checkpoint_every=0.0)
+    virtual = virtual_run.VirtualRun(run, folder, checkpoint_every=0.0)
     with pytest.raises(Killed):
         virtual.run(kill)
     virtual.close()
     with pytest.raises(ValueError, match="another configuration"):
-        run_one.VirtualRun(dataclasses.replace(run, seed=9), folder)
+        virtual_run.VirtualRun(dataclasses.replace(run, seed=9), folder)
 
 
 def test_world_and_camera_are_much_faster_than_real_time() -> None:
     """15 times is asked of an idle core; tests share theirs, so this only sees that it is not far off."""
     setting, robot = Setting.load("async_baseline"), Robot.load("panda_sim")
-    plant = SimulatedPlant(robot, setting, 0)
-    plant.observe(0)
+    plant = SimulatedPlant(robot, setting)
+    plant.read(0)
     began = time.process_time()
     for step in range(1, 51):
         now = step * 40_000_000
         for tick in range(4):
             plant.control(now - (3 - tick) * plant.period)
-        plant.observe(now)
+        plant.read(now)
     assert 50 * 0.04 / (time.process_time() - began) > 5.0
     plant.close()
 
 
 def test_a_robot_without_a_model_is_refused() -> None:
     with pytest.raises(ValueError, match="no model to simulate"):
-        SimulatedPlant(Robot.load("fr3"), Setting.load("async_lite"), 0)
+        SimulatedPlant(Robot.load("fr3"), Setting.load("async_lite"))
     assert load_latency("lab", "async_lite").update.mean_ms == 50.3
 
 
@@ -141,7 +141,7 @@ def test_a_run_begins_the_same_however_long_it_is(tmp_path: Path) -> None:
     tables = []
     for episodes in (2, 4):
         folder = fresh(tmp_path / f"{episodes}", the_run("async_baseline", episodes=episodes))
-        run_one.run_folder(folder)
+        virtual_run.run_folder(folder)
         tables.append(tiny.rows(folder))
     assert tables[0] == tables[1][:2]
 
@@ -150,5 +150,5 @@ def test_an_arm_with_other_joints_runs_too(tmp_path: Path) -> None:
     made = tiny.experiment("async_baseline", episodes=2)
     variant = dataclasses.replace(made.variants[0], robot="ur5e_sim")
     folder = fresh(tmp_path / "run", Run(variant=variant, seed=0, episodes=2))
-    run_one.run_folder(folder)
+    virtual_run.run_folder(folder)
     assert [row["end_reason"] for row in tiny.rows(folder)] == ["time_limit", "time_limit"]

@@ -1,17 +1,27 @@
-"""Stand-ins for arm and learner, so that a test sees nothing but the order of events."""
+"""A simple arm, trainer and policy, so that a test sees nothing but the order of events."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from franka_reacher_rl.core.base.datatypes import StepId
-from franka_reacher_rl.core.base.settings import EpisodeSettings
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import StepId, Transition
+from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
+from franka_reacher_rl.core.loop.actor import Actor
+from franka_reacher_rl.core.loop.environment import Environment
+from franka_reacher_rl.core.loop.events import BridgeCounters, Sensed
 from franka_reacher_rl.core.loop.gate import UpdateBudget
-from franka_reacher_rl.virtual.latency import Clockwork, Latency
+from franka_reacher_rl.core.loop.learner import Learner
+from franka_reacher_rl.core.task.frames import FrameStack
+from franka_reacher_rl.core.task.reset import reset_rng
+from franka_reacher_rl.virtual.latency import Latency, LatencySampler
 from franka_reacher_rl.virtual.timeline import Timeline
-from franka_reacher_rl.virtual.wiring import Action, View, Wiring
 
 MS = 1_000_000
+ROBOT = Robot.load("panda_sim")
+IMAGE = ImageSettings(width=16, height=16)
 
 
 class FakePlant:
@@ -19,14 +29,16 @@ class FakePlant:
 
     def __init__(self, reset_ms: int = 20, period_ms: int = 10) -> None:
         self.period = period_ms * MS
-        self.held = self.watchdog_stops = self.commands_limited = 0
         self.controls: list[int] = []
         self._reset_ms, self._until, self._now = reset_ms, 0, 0
 
-    def begin_reset(self, episode: int, now: int) -> None:
+    def move_to(self, q: Any, now: int) -> None:
         self._until = now + self._reset_ms * MS
 
-    def resetting(self) -> bool:
+    def place_target(self, xy: Any) -> None:
+        pass
+
+    def moving(self) -> bool:
         return self._now < self._until
 
     def begin_episode(self, now: int) -> None:
@@ -36,39 +48,53 @@ class FakePlant:
         self._now = now
         self.controls.append(now)
 
-    def command(self, action: Action, now: int) -> None:
+    def command(self, action: Any, now: int) -> None:
         pass
 
-    def observe(self, now: int) -> View:
-        return View(np.zeros((1, 1, 3), np.uint8), np.zeros(3, np.float32), 1.0)
+    def read(self, now: int) -> Sensed:
+        return Sensed(np.zeros((16, 16, 3), np.uint8), 1.0, now, np.zeros(21, np.float32))
+
+    def missing(self, now: int) -> str:
+        return ""
+
+    def since(self, time: int) -> bool:
+        return True
+
+    def counters(self) -> BridgeCounters:
+        return BridgeCounters(0, 0.0, 0)
 
 
 class FakeAgent:
-    """Counts, and remembers which policy acted when."""
+    """Trainer and policy: counts, and remembers which policy acted when. A policy's weights are its version."""
 
     def __init__(self) -> None:
-        self.stored_steps = self.updates = self.version = 0
+        self.stored_steps = self.updates = 0
+        self.version = -1
         self.acted_with: list[int] = []
         self.seen: list[tuple[StepId, bool]] = []
 
-    def see(self, view: View, step: StepId, *, truncated: bool) -> None:
-        self.stored_steps += step.step > 0
-        self.seen.append((step, truncated))
-
-    def act(self) -> Action:
-        self.acted_with.append(self.version)
-        return np.zeros(1, np.float32)
+    def add(self, transition: Transition) -> None:
+        observation = transition.observation
+        self.stored_steps += not observation.first
+        self.seen.append((observation.id, observation.truncated))
 
     def update(self) -> None:
         self.updates += 1
 
-    def use(self, version: int) -> None:
-        assert version > self.version, "policies arrive in order"
-        self.version = version
+    def weights(self) -> int:
+        return self.updates
+
+    def load(self, weights: int) -> None:
+        assert weights > self.version, "policies arrive in order"
+        self.version = weights
+
+    def act(self, stack: Any, proprioception: Any, deterministic: bool = False) -> Any:
+        self.acted_with.append(self.version)
+        return np.zeros(7, np.float32)
 
 
 class Story:
-    """A timeline with its stand-ins, and what happened as lines of `milliseconds event`."""
+    """A timeline of simple parts, and what happened as lines of `milliseconds event`."""
 
     def __init__(
         self,
@@ -85,18 +111,20 @@ class Story:
     ) -> None:
         self.lines: list[str] = []
         self.plant, self.agent = FakePlant(reset_ms), FakeAgent()
+        settings = EpisodeSettings(cycle_ms=cycle_ms, seconds=seconds, action_timeout=action_timeout)
         self.timeline = Timeline(
-            Wiring(wiring),
-            EpisodeSettings(cycle_ms=cycle_ms, seconds=seconds, action_timeout=action_timeout),
-            UpdateBudget(warmup, per_step),
-            Clockwork(Latency.of(latency or {}, "test"), seed),
-            self.plant,
+            wiring,
+            Environment(settings, ROBOT, self.plant, lambda episode: reset_rng(seed, episode)),
+            Actor(self.agent, FrameStack(IMAGE), ROBOT.dof),
+            lambda stopwatch: Learner(self.agent, UpdateBudget(warmup, per_step), stopwatch),
             self.agent,
+            self.plant,
+            LatencySampler(Latency.of(latency or {}, "test"), seed),
             lambda now, what: self.lines.append(f"{now // MS} {what}"),
         )
 
     def tell(self, episodes: int = 1) -> list[str]:
-        for episode in range(1, episodes + 1):
-            self.timeline.reset(episode)
-            self.outcome = self.timeline.run_episode(episode)
+        for _ in range(episodes):
+            self.timeline.reset()
+            self.outcome = self.timeline.run_episode()
         return self.lines

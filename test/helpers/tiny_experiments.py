@@ -6,9 +6,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from franka_reacher_rl.core.task.summary import MACHINE_COLUMNS
+from franka_reacher_rl.experiments.run_files import EPISODES
 from franka_reacher_rl.experiments.spec import Experiment, make_experiment
-from franka_reacher_rl.experiments.table import WALL
-from franka_reacher_rl.experiments.virtual_run import EPISODES
 
 CHANGES: dict[str, Any] = {
     "image": {"width": 16, "height": 16},
@@ -23,4 +23,4 @@ def experiment(*settings: str, episodes: int = 3, seeds: str = "0", **changes: A
 
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / EPISODES).open() as file:
-        return [{k: v for k, v in row.items() if k not in WALL} for row in csv.DictReader(file)]
+        return [{k: v for k, v in row.items() if k not in MACHINE_COLUMNS} for row in csv.DictReader(file)]

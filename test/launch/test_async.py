@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from graphs import Watcher, assert_ended_well, included, setting, stamp
 
-from franka_reacher_rl.msg import Action, EpisodeStatus, LearnerStatus
+from franka_reacher_rl.msg import Action, EpisodeSummary, LearnerStatus
 from franka_reacher_rl.ros import qos
 
 
@@ -22,7 +22,7 @@ class TestDecoupled(unittest.TestCase):
         watcher = Watcher(
             (Action, "/actor/action", qos.EVENT),
             (LearnerStatus, "/learner/status", qos.EVENT),
-            (EpisodeStatus, "/environment/episode", qos.EVENT),
+            (EpisodeSummary, "/environment/episode", qos.EVENT),
         )
         actions = watcher.heard["/actor/action"]
         statuses = watcher.heard["/learner/status"]

@@ -107,7 +107,7 @@ def test_killed_and_resumed(launch, tmp_path):
     assert [int(r["episode"]) for r in rows] == list(range(1, episodes + 3))
     assert float(rows[-1]["training_seconds"]) > float(rows[episodes - 1]["training_seconds"])
     assert f"resumed from the checkpoint of update {int(saved[1])}" in graph.text
-    assert int(rows[-1]["learner_updates"]) > int(saved[1])
+    assert int(rows[-1]["updates"]) > int(saved[1])
     assert int(rows[-1]["policy_version"]) > int(saved[1])
 
 

@@ -7,7 +7,7 @@ import launch_testing
 import pytest
 from graphs import Watcher, assert_ended_well, included, setting, stamp
 
-from franka_reacher_rl.msg import Action, EpisodeStatus, Tick
+from franka_reacher_rl.msg import Action, EpisodeSummary, Tick
 from franka_reacher_rl.ros import qos
 
 
@@ -21,7 +21,7 @@ class TestLockstep(unittest.TestCase):
         watcher = Watcher(
             (Action, "/actor/action", qos.EVENT),
             (Tick, "/learner/update_done", qos.EVENT),
-            (EpisodeStatus, "/environment/episode", qos.EVENT),
+            (EpisodeSummary, "/environment/episode", qos.EVENT),
         )
         actions = watcher.heard["/actor/action"]
         done = watcher.heard["/learner/update_done"]

@@ -15,7 +15,8 @@ from franka_reacher_rl.msg import Action, Policy, Tick, Transition
 from franka_reacher_rl.msg import Observation as ObservationMsg
 from franka_reacher_rl.nodes.actor import Actor
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import bytes_msg, image_msg, observation_msg, time_msg
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
+from franka_reacher_rl.ros.messages import bytes_msg, image_msg, observation_msg
 
 IMAGE = ImageSettings(width=64, height=36)
 NETWORK = NetworkSettings(channels=[8, 8], strides=[2, 2], hidden=[32, 32])
@@ -59,10 +60,10 @@ class Around:
             first=step == 0,
             terminated=False,
             truncated=last,
+            taken=steady_ns(),
         )
-        stamp = self.probe.node.get_clock().now().nanoseconds * 1e-9
-        image = image_msg(observation.frame, Header(stamp=time_msg(stamp - 0.05)))
-        self._observations.publish(observation_msg(observation, Header(stamp=time_msg(stamp)), image))
+        image = image_msg(observation.frame, Header(stamp=stamp_from_steady(observation.taken - 50_000_000)))
+        self._observations.publish(observation_msg(observation, image))
 
     def tick(self, episode: int, step: int, version: int = 0) -> None:
         self._ticks.publish(Tick(episode=episode, step=step, policy_version=version))
@@ -129,5 +130,5 @@ def test_a_policy_of_another_network_is_refused(probe_after):
 def test_frames_of_another_size_are_named(around):
     actor = around.probe._nodes[0]
     observation = ObservationMsg(image=image_msg(np.zeros((90, 160, 3), np.uint8), Header()))
-    with pytest.raises(ValueError, match=r"frames are \(90, 160, 3\), the setting says \(36, 64, 3\)"):
+    with pytest.raises(ValueError, match=r"frame is uint8\(90, 160, 3\), expected uint8\(36, 64, 3\)"):
         actor._on_observation(observation)

@@ -14,7 +14,7 @@ from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.msg import Action, EpisodeStatus, Observation, Reward, RobotState, RobotStatus, Tick
+from franka_reacher_rl.msg import Action, EpisodeSummary, Observation, Reward, RobotState, RobotStatus, Tick
 from franka_reacher_rl.nodes.environment import Environment
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import floats_msg, image_msg, time_from_msg, time_msg
@@ -46,7 +46,7 @@ class World:
         self.observations: list[Observation] = []
         node.create_subscription(Observation, "environment/observation", self._on_observation, qos.RELIABLE)
         self.ticks = probe.listen(Tick, "environment/cycle", qos.EVENT)
-        self.episodes = probe.listen(EpisodeStatus, "environment/episode", qos.EVENT)
+        self.episodes = probe.listen(EpisodeSummary, "environment/episode", qos.EVENT)
         self.set_mode(RobotStatus.READY)
         self._ready.publish(Bool(data=True))
         node.create_timer(0.005, self._publish)
@@ -105,7 +105,7 @@ def _start(probe_after, *parameters: str):
 
 
 def test_two_episodes_and_the_end(probe_after):
-    probe, world, node = _start(probe_after, "episodes:=2", "seed:=5")
+    probe, world, node = _start(probe_after, "run.episodes:=2", "seed:=5")
     probe.until(lambda: node.exit_code is not None)
     assert node.exit_code == 0 and world.stops == 1
     seen = [(o.episode, o.step) for o in world.observations]
@@ -136,7 +136,7 @@ def test_an_image_keeps_the_stamp_of_its_capture(probe_after):
 def test_the_same_seed_gives_the_same_resets(ros):
     moves = []
     for _ in range(2):
-        ros(*(part for p in ("episode.seconds:=0.1", "episodes:=1", "seed:=7") for part in ("-p", p)))
+        ros(*(part for p in ("episode.seconds:=0.1", "run.episodes:=1", "seed:=7") for part in ("-p", p)))
         probe = Probe()
         world, node = World(probe), probe.add(Environment())
         probe.until(partial(_ended, node))
@@ -205,7 +205,7 @@ def test_a_camera_that_stops_ends_the_episode(probe_after):
     assert world.episodes[0].end_reason == "input_lost"
 
 
-@pytest.mark.parametrize("argument", ["episodes:=-1", "training_minutes:=-2.0", "robot:=pandax"])
+@pytest.mark.parametrize("argument", ["run.episodes:=-1", "run.training_minutes:=-2.0", "robot:=pandax"])
 def test_nonsense_is_refused(ros, argument):
     ros("-p", argument)
     with pytest.raises(ValueError, match=r"not allowed|panda_sim"):

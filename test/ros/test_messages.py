@@ -1,14 +1,18 @@
-"""Messages <-> core types: what goes in comes out."""
+"""Messages and core types: what is sent arrives."""
 
 import array
+import dataclasses
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
+from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation, StepId, Tick, Transition
+from franka_reacher_rl.core.task.summary import EpisodeRecord
 from franka_reacher_rl.ros import messages
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
 
 RANDOM = np.random.default_rng(0)
 FRAME = RANDOM.integers(0, 256, (36, 64, 3), dtype=np.uint8)
@@ -28,29 +32,51 @@ def _same(a: Observation, b: Observation) -> None:
     assert (a.id, a.reward, a.first, a.terminated, a.truncated) == (b.id, b.reward, b.first, b.terminated, b.truncated)
 
 
-def test_observation_survives():
-    header = Header(stamp=messages.time_msg(12.5))
-    _same(
-        OBSERVATION,
-        messages.observation_from_msg(
-            messages.observation_msg(OBSERVATION, header, messages.image_msg(OBSERVATION.frame, header))
-        ),
-    )
+def test_an_observation_survives():
+    now = steady_ns()
+    sent = dataclasses.replace(OBSERVATION, taken=now, captured=now - 40_000_000, lateness=0.5)
+    image = messages.image_msg(sent.frame, Header(stamp=stamp_from_steady(sent.captured), frame_id="camera"))
+    message = messages.observation_msg(sent, image)
+    assert message.header.frame_id == "camera" and message.image is image, "the image is sent on as it came"
+    found = messages.observation_from_msg(message)
+    _same(sent, found)
+    assert found.lateness == 0.5
+    assert abs(found.taken - sent.taken) < 5_000_000 and abs(found.captured - sent.captured) < 5_000_000
 
 
-def test_transition_survives():
+def test_a_transition_survives():
     action = RANDOM.uniform(-1, 1, 7).astype(np.float32)
-    message = messages.transition_msg(Transition(OBSERVATION, action, 42), Header())
+    message = messages.transition_msg(Transition(OBSERVATION, action, 42, 0.25, 0.5))
     found = messages.transition_from_msg(message)
     _same(OBSERVATION, found.observation)
-    assert np.array_equal(found.action, action) and found.policy_version == 42
+    assert np.array_equal(found.action, action)
+    assert (found.policy_version, found.observation_age, found.policy_age) == (42, 0.25, 0.5)
 
 
 def test_a_short_image_is_refused():
-    message = messages.transition_msg(Transition(OBSERVATION, np.zeros(7, np.float32), 0), Header())
+    message = messages.transition_msg(Transition(OBSERVATION, np.zeros(7, np.float32), 0))
     message.image = array.array("B", b"\0" * 10)
     with pytest.raises(ValueError, match="10 bytes"):
         messages.transition_from_msg(message)
+
+
+def test_ticks_and_actions_survive():
+    tick = Tick(StepId(3, 7), 12)
+    assert messages.tick_from_msg(messages.tick_msg(tick, Time())) == tick
+    action = Action(StepId(3, 7), np.full(7, 0.5, np.float32), 12, 0.25, 0.125, 1.5, 4)
+    found = messages.action_from_msg(messages.action_msg(action, Time(sec=5)))
+    assert np.array_equal(found.action, action.action)
+    assert dataclasses.replace(found, action=action.action) == action
+
+
+def test_a_summary_survives_and_unknown_values_stay_unknown():
+    record = EpisodeRecord(4, 40.0, episode_return=1 / 3, steps=2, lateness=[0.001, 0.003])
+    times = {"duration": 0.08, "training_seconds": 1.0, "run_seconds": 2.0, "total_steps": 7}
+    sent = record.summary(EndReason.TIME_LIMIT, late_ms=2.0, watchdog_stops=3, **times)
+    message = messages.summary_msg(sent, record, Time())
+    assert messages.summary_from_msg(message) == sent
+    assert message.lateness.tolist() == pytest.approx([0.001, 0.003])
+    assert sent.late_cycles == 1 and np.isnan(sent.updates) and np.isnan(sent.held_seconds)
 
 
 def test_other_encodings_become_rgb():
@@ -66,7 +92,7 @@ def test_padded_rows_are_understood():
 
 
 def test_nonsense_is_no_frame():
-    with pytest.raises(ValueError, match="no RGB frame"):
+    with pytest.raises(ValueError, match="cannot be converted to RGB"):
         messages.frame_from_msg(Image(height=36, width=64, step=192, encoding="rgb8"))
 
 

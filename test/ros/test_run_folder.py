@@ -1,16 +1,15 @@
 """What a run leaves behind, and going on with it."""
 
-import csv
-
 import pytest
 import yaml
 
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.settings import Setting
-from franka_reacher_rl.ros.run_folder import Resumed, Table, manifest, write_manifest
+from franka_reacher_rl.ros.run_folder import Resumed, manifest, write_manifest
 
 RUN = {"wiring": "async", "setting": "async_lite", "robot": "panda_sim", "camera": "simulated", "seed": 3}
-ROW = {"episode": 4, "training_seconds": 24.123456789, "total_steps": 600}
+ROW = {"episode": 4, "training_seconds": 24.123456789, "total_steps": 600, "run_seconds": 60.5}
 
 
 @pytest.fixture
@@ -28,11 +27,16 @@ def test_the_manifest_holds_the_whole_configuration(folder):
 
 
 def test_a_run_is_resumed_after_its_last_episode(folder):
-    table = Table(folder / "episodes.csv")
+    table = CsvFile(folder / "episodes.csv", tuple(ROW))
     table.write(ROW)
     table.close()
     resumed = Resumed(str(folder), "async")
-    assert resumed.counters == {"first_episode": 5, "training_seconds": 24.1235, "total_steps": 600}
+    assert resumed.counters == {
+        "first_episode": 5,
+        "training_seconds": 24.123456789,
+        "total_steps": 600,
+        "run_seconds": 60.5,
+    }
     assert resumed.arguments["seed"] == "3" and resumed.arguments["setting"] == str(folder / "setting.yaml")
 
 
@@ -45,14 +49,6 @@ def test_what_is_no_run_is_refused(folder, tmp_path):
         Resumed(str(folder), "sync")
     with pytest.raises(ValueError, match="holds no run"):
         Resumed(str(tmp_path / "nowhere"), "sync")
-
-
-def test_a_table_goes_on_without_a_second_header(tmp_path):
-    for episode in (1, 2):
-        table = Table(tmp_path / "t.csv")
-        table.write({"episode": episode, "value": 0.5})
-        table.close()
-    assert [r["episode"] for r in csv.DictReader((tmp_path / "t.csv").open(newline=""))] == ["1", "2"]
 
 
 def test_the_first_manifest_is_kept(folder):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from franka_reacher_rl.virtual.latency import Clockwork, Duration, Latency, load_latency
+from franka_reacher_rl.virtual.latency import Duration, Latency, LatencySampler, load_latency
 
 
 def test_durations_are_constant_normal_or_measured() -> None:
@@ -20,7 +20,7 @@ def test_durations_are_constant_normal_or_measured() -> None:
 
 def test_an_episode_draws_the_same_whatever_was_before() -> None:
     latency = Latency.of({"update": {"mean_ms": 50.0, "sd_ms": 5.0}}, "test")
-    first, second = Clockwork(latency, 7), Clockwork(latency, 7)
+    first, second = LatencySampler(latency, 7), LatencySampler(latency, 7)
     first.draw("update")
     first.begin(3)
     second.begin(3)

@@ -90,9 +90,9 @@ def test_sync_too_slow_for_its_cycle_is_late_and_never_in_a_burst() -> None:
     # the first command is out at once; then each observation waits for the update in between
     assert observed == ["20 observe 0", "60 observe 1", "125 observe 2", "190 observe 3", "255 observe 4 last"]
     assert story.outcome.record.late_cycles(0.005) == 3
-    assert story.outcome.record.episode_return == 4
+    assert story.outcome.summary.episode_return == 4
     # steps of 40, 65, 65, 65 ms in cycles of 40
-    assert story.outcome.coverage_return == pytest.approx(1.0 + 3 * 65 / 40)
+    assert story.outcome.summary.coverage_return == pytest.approx(1.0 + 3 * 65 / 40)
 
 
 def test_a_policy_on_its_way_holds_up_sync_but_not_async() -> None:
@@ -113,9 +113,9 @@ def test_moving_batches_keeps_the_learner_busy() -> None:
     story = Story("async", {"sampling": 5.0, "batch_transfer": 95.0, "update": 50.0}, seconds=0.4)
     story.tell()
     assert [line for line in story.lines if "done" in line] == ["210 update 1 done", "360 update 2 done"]
-    spent = story.outcome.learner_seconds
-    assert spent["batch_transfer"] == pytest.approx(0.285)  # the third is under way
-    assert spent["waiting_for_data"] == pytest.approx(0.040)  # from the first observation to the first step
+    summary = story.outcome.summary
+    assert summary.learner_batch_transfer == pytest.approx(0.285)  # the third is under way
+    assert summary.learner_waiting_for_data == pytest.approx(0.040)  # from the first observation to the first step
 
 
 @pytest.mark.parametrize("wiring", ["sync", "async"])
@@ -153,20 +153,20 @@ def test_control_cycles_keep_their_grid_and_come_before_an_observation() -> None
 def test_silence_ends_the_episode() -> None:
     story = Story("sync", {"update": 500.0}, action_timeout=0.1, seconds=10.0)
     story.tell()
-    assert story.outcome.end is EndReason.NO_ACTION
-    assert story.outcome.record.steps == 2
+    assert story.outcome.summary.end_reason == EndReason.NO_ACTION.value
+    assert story.outcome.summary.steps == 2
 
 
 @pytest.mark.parametrize("wiring", ["sync", "async"])
 def test_a_saved_state_goes_on_as_if_nothing_had_been(wiring: str) -> None:
     whole = Story(wiring, NOISY, seconds=0.4, warmup=3)
     whole.tell(2)
-    whole.timeline.reset(3)
+    whole.timeline.reset()
     resumed = Story(wiring, NOISY, seconds=0.4, warmup=3)
-    resumed.timeline.load_state(json.loads(json.dumps(whole.timeline.state())))
+    resumed.timeline.load_state(json.loads(json.dumps(whole.timeline.state())), whole.timeline.weights())
     resumed.agent.__dict__.update(copy.deepcopy(vars(whole.agent)))
     before = len(whole.lines)
-    assert whole.timeline.run_episode(3) == resumed.timeline.run_episode(3)
+    assert whole.timeline.run_episode() == resumed.timeline.run_episode()
     assert resumed.lines == whole.lines[before:]
 
 

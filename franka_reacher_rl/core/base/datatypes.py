@@ -1,4 +1,4 @@
-"""What flows through the system, as NumPy arrays: observe, act, store."""
+"""The data that flows through the loop, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 Nanoseconds = int
 Frame = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 Vector = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.float64]  # one vector a row
+Rows = npt.NDArray[np.float64]  # one vector per row
 
 
 class EndReason(str, Enum):
@@ -21,23 +21,27 @@ class EndReason(str, Enum):
     NO_ACTION = "no_action"
     ROBOT_STOPPED = "robot_stopped"
     INPUT_LOST = "input_lost"
-    INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class StepId:
-    """One step of one run; later steps compare greater."""
+    """One step of a run; later steps compare greater."""
 
     episode: int
     step: int
 
-    def __lt__(self, other: StepId) -> bool:
-        return (self.episode, self.step) < (other.episode, other.step)
+
+@dataclass(frozen=True)
+class Tick:
+    """A step, handed from node to node: `environment/cycle` and `learner/update_done`."""
+
+    id: StepId
+    policy_version: int = 0  # the actor waits for a policy at least this new
 
 
 @dataclass(frozen=True)
 class RobotState:
-    """A robot's joints as measured, and the velocity last applied to them."""
+    """Joint state of the robot and the velocity last applied to it, as the bridge publishes them."""
 
     stamp: float  # s
     q: Vector  # (joints,), rad
@@ -45,7 +49,7 @@ class RobotState:
     dq_cmd: Vector  # (joints,), rad/s
 
     def proprioception(self) -> npt.NDArray[np.float32]:
-        """Position, velocity and applied command, (3 * joints,)."""
+        """Return position, velocity and applied command, (3 * joints,)."""
         return np.concatenate([self.q, self.dq, self.dq_cmd]).astype(np.float32)
 
 
@@ -56,21 +60,39 @@ class Observation:
     id: StepId
     frame: Frame
     proprioception: npt.NDArray[np.float32]  # (3 * joints,)
-    reward: float  # of the step that led here
+    reward: float  # of the step that led here; 0 at the first observation
     first: bool
     terminated: bool
     truncated: bool
+    captured: Nanoseconds = 0  # when the frame was captured
+    taken: Nanoseconds = 0  # when the environment took the observation
+    lateness: float = 0.0  # s past the deadline
 
     @property
     def last(self) -> bool:
-        """Whether nothing follows in this episode."""
+        """Whether the episode ends with this observation."""
         return self.terminated or self.truncated
 
 
 @dataclass(frozen=True)
+class Action:
+    """An action that has been sent to the robot, with the age of what it was based on."""
+
+    id: StepId
+    action: npt.NDArray[np.float32]  # (joints,), normalised to [-1, 1]
+    policy_version: int = 0
+    observation_age: float = 0.0  # s from the frame's capture to the command
+    response_time: float = 0.0  # s from the observation being taken to the command
+    policy_age: float = 0.0  # s since the learner published the policy
+    policy_age_steps: int = 0  # actions taken with this policy before
+
+
+@dataclass(frozen=True)
 class Transition:
-    """One stored row: an observation, and the action that led to it (zero at the first)."""
+    """A row of the replay: an observation and the action that led to it (zero at an episode's first)."""
 
     observation: Observation
     action: npt.NDArray[np.float32]  # (joints,), normalised to [-1, 1]
     policy_version: int = 0
+    observation_age: float = 0.0  # s, of that action
+    policy_age: float = 0.0  # s, of that action

@@ -1,12 +1,13 @@
-"""Which request the learner answers when, and whether with an update.
+"""Decides which request the learner answers when, and whether with an update.
 
-The same rules make the lockstep of the sync graph and the free run of the async graph; only who sends the requests
+The same rules give the lockstep of the sync graph and the free run of the async graph; only the sender of the requests
 differs.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 from franka_reacher_rl.core.base.datatypes import StepId
 
@@ -18,7 +19,7 @@ class Answer(Enum):
     ANSWER = "answer"  # without an update
     WAIT_FOR_DATA = "waiting_for_data"
     WAIT_FOR_BUDGET = "waiting_for_budget"
-    IDLE = "idle"  # no request is pending
+    WAIT_FOR_REQUEST = "waiting_for_request"
 
 
 class UpdateBudget:
@@ -29,16 +30,16 @@ class UpdateBudget:
         self.max_updates_per_step = max_updates_per_step
 
     def allowed(self, stored_steps: int, updates: int) -> bool:
-        """Whether one more update is within the budget."""
+        """Return whether one more update is within the budget."""
         return updates + 1 <= self.max_updates_per_step * (stored_steps - self.warmup_steps)
 
     def warming_up(self, stored_steps: int) -> bool:
-        """Whether the replay still fills before the first update."""
+        """Return whether the replay is still filling before the first update."""
         return stored_steps <= self.warmup_steps
 
 
 class RequestGate:
-    """Decides on the newest request.
+    """Decides about the newest request.
 
     A request for a new step is answered at once when that step's transition is stored. A request for a step already
     answered, the learner's own echo, waits until the budget allows an update. The gate starts with such an echo
@@ -53,18 +54,18 @@ class RequestGate:
 
     @property
     def pending(self) -> StepId | None:
-        """The request to answer next."""
+        """The request to answer next, or None."""
         return self._pending
 
     def request(self, step: StepId) -> None:
-        """Takes a request; a newer step replaces what is pending, an older one is ignored."""
+        """Take a request; a newer step replaces the pending one, an older one is ignored."""
         if self._pending is None or not step < self._pending:
             self._pending = step
 
     def decide(self, newest_stored: StepId, stored_steps: int, updates: int) -> Answer:
-        """What to do now, given the newest row in the replay and the counters."""
+        """Return what to do now, given the newest row in the replay and the counters."""
         if self._pending is None:
-            return Answer.IDLE
+            return Answer.WAIT_FOR_REQUEST
         allowed = self._budget.allowed(stored_steps, updates)
         if self._answered < self._pending:
             if newest_stored < self._pending:
@@ -76,7 +77,20 @@ class RequestGate:
         return Answer.WAIT_FOR_DATA if warming_up else Answer.WAIT_FOR_BUDGET
 
     def answer(self) -> StepId:
-        """Marks the pending request as answered and returns it."""
+        """Mark the pending request as answered and return it."""
         assert self._pending is not None, "answer() without a pending request"
         self._answered, self._pending = max(self._answered, self._pending), None
         return self._answered
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        pending = self._pending
+        return {
+            "answered": [self._answered.episode, self._answered.step],
+            "pending": None if pending is None else [pending.episode, pending.step],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+        self._answered = StepId(*state["answered"])
+        self._pending = None if state["pending"] is None else StepId(*state["pending"])

@@ -34,7 +34,7 @@ def test_sync_updates_once_per_step_after_the_warmup():
             assert decision is (Answer.UPDATE if step and stored > 8 else Answer.ANSWER)
             updates += decision is Answer.UPDATE
             assert gate.answer() == StepId(episode, step)
-            assert gate.decide(StepId(episode, step), stored, updates) is Answer.IDLE
+            assert gate.decide(StepId(episode, step), stored, updates) is Answer.WAIT_FOR_REQUEST
     assert updates == stored - 8
 
 

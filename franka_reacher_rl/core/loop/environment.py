@@ -1,0 +1,289 @@
+"""The environment's rules: the action cycle, the numbering of steps, and what happens between episodes.
+
+Pure: events come in with their time, outputs go out as values. The environment node and virtual time run this code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Action, EndReason, Nanoseconds, Observation, StepId, Tick
+from franka_reacher_rl.core.base.settings import EpisodeSettings
+from franka_reacher_rl.core.loop.events import (
+    BridgeCounters,
+    EpisodeEnd,
+    Output,
+    Request,
+    RunPlan,
+    Sensed,
+    Senses,
+    Warn,
+)
+from franka_reacher_rl.core.task.cycle import Cycle, EpisodeClock
+from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget, reset_steps
+from franka_reacher_rl.core.task.summary import EpisodeRecord
+
+SECOND: Nanoseconds = 1_000_000_000
+RESET_MARGIN = 2.0  # s that a reset step may take beyond the robot file's timeout
+ARM_AFTER = 1.0  # s in fault before a simulated robot is armed again
+MAX_ARMINGS = 20  # of a simulated robot in one run
+
+
+class Phase(Enum):
+    """What the environment is doing."""
+
+    WAITING = "waiting"  # for inputs and nodes
+    RESETTING = "resetting"
+    SETTLING = "settling"  # for a frame and a robot state from after the reset
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Environment:
+    """The state machine of the environment.
+
+    `poll` moves it on between episodes, `on_action` and `on_alarm` within one. After each call, `alarm` is the time
+    at which `on_alarm` is to be called, and the returned outputs are to be sent in their order.
+    """
+
+    def __init__(
+        self,
+        settings: EpisodeSettings,
+        robot: Robot,
+        senses: Senses,
+        reset_random: Callable[[int], np.random.Generator],
+        plan: RunPlan | None = None,
+    ) -> None:
+        """Start in the phase WAITING.
+
+        Args:
+            settings: Cycle time and length of an episode.
+            robot: The arm, for its resets.
+            senses: Where observations are read from.
+            reset_random: Gives the random numbers of an episode's reset, whenever it is tried.
+            plan: Length of the run; the default has no limit.
+        """
+        self._settings, self._robot, self._senses = settings, robot, senses
+        self._reset_random, self._plan = reset_random, plan or RunPlan()
+        self.phase = Phase.WAITING
+        self.episode = self._plan.first_episode - 1
+        self._clock = EpisodeClock(settings)
+        self._record = EpisodeRecord(self.episode)
+        self._began: Nanoseconds | None = None  # of the run
+        self._phase_began: Nanoseconds = 0
+        self._reset_began: Nanoseconds = 0
+        self._reset_ended: Nanoseconds = 0
+        self._observed: Nanoseconds = 0
+        self._steps: list[MoveTo | PlaceTarget] = []
+        self._step_deadline: Nanoseconds = 0
+        self._counters: BridgeCounters | None = None
+        self._armings = 0
+
+    @property
+    def step(self) -> StepId:
+        """The step of the last observation."""
+        return StepId(self.episode, self._clock.step)
+
+    @property
+    def alarm(self) -> Nanoseconds | None:
+        """When `on_alarm` is to be called next, or None."""
+        if self.phase is Phase.RESETTING:
+            return self._step_deadline
+        if self.phase is not Phase.RUNNING:
+            return None
+        if self._clock.acted:
+            return _first_ns(self._clock.deadline)
+        return self._observed + round(self._settings.action_timeout * SECOND) + 1000
+
+    # Within an episode
+
+    def on_action(self, now: Nanoseconds, action: Action) -> list[Output]:
+        """Take note of the action that was sent; one of another step is ignored."""
+        if self.phase is not Phase.RUNNING or action.id != self.step:
+            return []
+        self._record.add_action(action)
+        self._clock.on_action(action.id.step)
+        return self._take(now) if self._clock.due(now * 1e-9) else []
+
+    def on_alarm(self, now: Nanoseconds) -> list[Output]:
+        """Do what is due: take an observation, or give up waiting for an action or a reset."""
+        if self.phase is Phase.RUNNING and self._clock.due(now * 1e-9):
+            return self._take(now)
+        if self.phase is Phase.RUNNING and self._clock.timed_out(now * 1e-9):
+            waited = f"no action for {self._settings.action_timeout} s after step {self._clock.step}"
+            warning = self._ending(f"{waited}: is the actor alive (in sync: the learner)?")
+            return [warning, *self._take(now, EndReason.NO_ACTION)]
+        if self.phase is Phase.RESETTING and now >= self._step_deadline:
+            return self.on_reset_step(now, False, "no answer: is the robot bridge alive?")
+        return []
+
+    def on_robot_down(self, now: Nanoseconds) -> list[Output]:
+        """End the running episode because the robot has stopped or is in fault."""
+        return self._take(now, EndReason.ROBOT_STOPPED) if self.phase is Phase.RUNNING else []
+
+    # Between episodes
+
+    def poll(self, now: Nanoseconds, missing: Sequence[str] = ()) -> list[Output]:
+        """Begin the next reset or episode where everything is ready.
+
+        Args:
+            now: The time.
+            missing: What else must be there before a reset, in words.
+        """
+        self._began = now if self._began is None else self._began
+        if self.phase is Phase.WAITING and not self.waiting_for(now, missing):
+            return self._reset(now)
+        if self.phase is Phase.SETTLING and not self.waiting_for(now):
+            return self._begin(now)
+        return []
+
+    def waiting_for(self, now: Nanoseconds, missing: Sequence[str] = ()) -> list[str]:
+        """Name what the next reset or episode waits for; see `poll` for the arguments."""
+        if self.phase is Phase.WAITING:
+            lost = self._senses.missing(now)
+            return [*([lost] if lost else []), *missing]
+        if self.phase is Phase.SETTLING and not self._senses.since(self._reset_ended):
+            return ["a frame and a robot state from after the reset"]
+        return []
+
+    def waited(self, now: Nanoseconds) -> float:
+        """Return how long the current phase has lasted, s."""
+        return 1e-9 * (now - self._phase_began)
+
+    def on_robot_fault(self, now: Nanoseconds, fault: str) -> list[Output]:
+        """Arm a simulated robot after a fault: nobody needs to look at it first. Called while it is in fault."""
+        due = self.phase is Phase.WAITING and self.waited(now) > ARM_AFTER
+        if not (due and self._robot.simulated and self._armings < MAX_ARMINGS):
+            return []
+        self._armings += 1
+        self._phase_began = now
+        return [Warn(f"arming the simulated robot again after a fault: {fault}"), Request.ARM]
+
+    def on_reset_step(self, now: Nanoseconds, success: bool, message: str = "") -> list[Output]:
+        """Take note of the answer to the last `MoveTo` or `PlaceTarget`. A failed reset is tried again."""
+        if self.phase is not Phase.RESETTING:
+            return []
+        if success:
+            return self._next_reset_step(now)
+        self.episode -= 1
+        self._enter(Phase.WAITING, now)
+        return [Warn(f"the reset failed and is tried again: {message}", error=True)]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later episodes depend on, as JSON values; to be asked for before an episode."""
+        assert self.phase is Phase.SETTLING, "the state is complete between a reset and its episode only"
+        return {
+            "episode": self.episode,
+            "plan": asdict(self._plan),
+            "times": [self._began, self._phase_began, self._reset_began, self._reset_ended],
+            "armings": self._armings,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state: the next `poll` begins the episode."""
+        self.phase, self.episode, self._armings = Phase.SETTLING, state["episode"], state["armings"]
+        self._plan = RunPlan(**state["plan"])
+        self._began, self._phase_began, self._reset_began, self._reset_ended = state["times"]
+
+    def _reset(self, now: Nanoseconds) -> list[Output]:
+        self._enter(Phase.RESETTING, now)
+        self._reset_began = now
+        self.episode += 1
+        self._steps = reset_steps(self._robot, self._reset_random(self.episode))
+        return self._next_reset_step(now)
+
+    def _next_reset_step(self, now: Nanoseconds) -> list[Output]:
+        if not self._steps:
+            self._reset_ended = now
+            self._enter(Phase.SETTLING, now)
+            return []
+        self._step_deadline = now + round((self._robot.reset.timeout + RESET_MARGIN) * SECOND)
+        return [self._steps.pop(0)]
+
+    # Observations
+
+    def _begin(self, now: Nanoseconds) -> list[Output]:
+        self._enter(Phase.RUNNING, now)
+        self._record = EpisodeRecord(self.episode, self._settings.cycle_ms, now)
+        self._counters = self._senses.counters()
+        return self._observe(now, self._clock.begin(now * 1e-9), self._senses.read(now))
+
+    def _take(self, now: Nanoseconds, end: EndReason | None = None) -> list[Output]:
+        """Take the next observation: the episode's last if time is up or `end` is given."""
+        outputs: list[Output] = []
+        lost = self._senses.missing(now)
+        if end is None and lost:
+            outputs.append(self._ending(f"missing {lost}"))
+            end = EndReason.INPUT_LOST
+        before, sensed = self._observed, self._senses.read(now)
+        cycle = self._clock.take(now * 1e-9, end)
+        self._record.add_cycle(sensed.reward, cycle.lateness, now - before)
+        outputs += self._observe(now, cycle, sensed)
+        if cycle.end is not None:
+            outputs += self._end(now, cycle.end)
+        return outputs
+
+    def _observe(self, now: Nanoseconds, cycle: Cycle, sensed: Sensed) -> list[Output]:
+        self._observed = now
+        observation = Observation(
+            id=self.step,
+            frame=sensed.frame,
+            proprioception=sensed.proprioception,
+            reward=sensed.reward if cycle.step else 0.0,
+            first=cycle.step == 0,
+            terminated=False,
+            truncated=cycle.end is not None,
+            captured=sensed.captured,
+            taken=now,
+            lateness=cycle.lateness,
+        )
+        # The tick goes first: where the actor gets it, the actor acts as soon as the observation arrives.
+        return [Tick(self.step), observation]
+
+    def _end(self, now: Nanoseconds, end: EndReason) -> list[Output]:
+        record, plan = self._record, self._plan
+        duration = 1e-9 * (now - record.started)
+        training_seconds, total_steps = plan.training_seconds + duration, plan.total_steps + record.steps
+        self._plan = replace(plan, training_seconds=training_seconds, total_steps=total_steps)
+        last = (0 < plan.episodes <= record.episode) or (0 < 60.0 * plan.training_minutes <= training_seconds)
+        summary = record.summary(
+            end,
+            late_ms=self._settings.late_ms,
+            duration=duration,
+            training_seconds=training_seconds,
+            run_seconds=plan.run_seconds + 1e-9 * (now - (self._began or 0)),
+            total_steps=total_steps,
+            reset_seconds=1e-9 * (record.started - self._reset_began),
+            **self._counted(),
+        )
+        self._enter(Phase.ENDED if last else Phase.WAITING, now)
+        return [EpisodeEnd(summary, record, last), *([Request.STOP] if last else [])]
+
+    def _counted(self) -> dict[str, float]:
+        """Return what the bridge counted during the episode; empty if that is not known."""
+        before, after = self._counters, self._senses.counters()
+        if before is None or after is None:
+            return {}
+        return {
+            "watchdog_stops": after.watchdog_stops - before.watchdog_stops,
+            "held_seconds": after.held_seconds - before.held_seconds,
+            "commands_limited": after.commands_limited - before.commands_limited,
+        }
+
+    def _enter(self, phase: Phase, now: Nanoseconds) -> None:
+        self.phase, self._phase_began = phase, now
+
+    def _ending(self, reason: str) -> Warn:
+        return Warn(f"episode {self.episode} ends: {reason}", error=True)
+
+
+def _first_ns(seconds: float) -> Nanoseconds:
+    """Return the first nanosecond that, as a float of seconds, is not before a deadline."""
+    at = round(seconds * SECOND)
+    return at if at * 1e-9 >= seconds else at + 1

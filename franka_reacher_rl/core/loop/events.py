@@ -1,0 +1,89 @@
+"""What the environment reads, and what it sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds, Observation, Tick
+from franka_reacher_rl.core.base.fields import Checked, param
+from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
+from franka_reacher_rl.core.task.summary import EpisodeRecord, EpisodeSummary
+
+
+@dataclass(frozen=True)
+class Sensed:
+    """The newest frame with its reward, and the newest robot state."""
+
+    frame: Frame
+    reward: float
+    captured: Nanoseconds  # when the frame was captured
+    proprioception: npt.NDArray[np.float32]  # (3 * joints,)
+
+
+@dataclass(frozen=True)
+class BridgeCounters:
+    """What the robot bridge has counted so far."""
+
+    watchdog_stops: int
+    held_seconds: float
+    commands_limited: int
+
+
+class Senses(Protocol):
+    """The inputs that the environment reads when it takes an observation."""
+
+    def read(self, now: Nanoseconds) -> Sensed:
+        """Return the newest frame, reward and robot state."""
+
+    def missing(self, now: Nanoseconds) -> str:
+        """Name the input that is missing or too old; empty if there is none."""
+
+    def since(self, time: Nanoseconds) -> bool:
+        """Return whether frame and robot state were both measured at or after a time."""
+
+    def counters(self) -> BridgeCounters | None:
+        """Return the bridge's counters, or None if they are not known."""
+
+
+@dataclass(frozen=True)
+class RunPlan(Checked):
+    """How long a run lasts, and what of it is already done."""
+
+    episodes: int = param(0, "number of the last episode; 0: no limit", minimum=0)
+    training_minutes: float = param(0.0, "training time after which the run ends; 0: no limit", unit="min", minimum=0.0)
+    first_episode: int = param(1, "number of the first episode; above 1 in a resumed run", minimum=1)
+    training_seconds: float = param(0.0, "training time so far", unit="s", minimum=0.0)
+    total_steps: int = param(0, "steps so far", minimum=0)
+    run_seconds: float = param(0.0, "duration of the run so far, resets included", unit="s", minimum=0.0)
+
+
+@dataclass(frozen=True)
+class EpisodeEnd:
+    """An episode has ended."""
+
+    summary: EpisodeSummary
+    record: EpisodeRecord
+    last: bool  # whether the run ends with it
+
+
+class Request(Enum):
+    """What the environment asks of the robot bridge, besides moves."""
+
+    STOP = "stop"
+    ARM = "arm"
+
+
+@dataclass(frozen=True)
+class Warn:
+    """A message for the person at the console."""
+
+    text: str
+    error: bool = False
+
+
+Output = Tick | Observation | EpisodeEnd | MoveTo | PlaceTarget | Request | Warn

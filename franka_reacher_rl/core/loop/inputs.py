@@ -1,0 +1,111 @@
+"""The environment's inputs as they arrive over their topics."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds, RobotState
+from franka_reacher_rl.core.loop.events import BridgeCounters, Sensed
+
+MAX_WAITING = 8  # frames or rewards that wait for their counterpart
+MAX_AGE: Nanoseconds = 500_000_000  # an older frame or robot state ends the episode
+
+Image = TypeVar("Image")
+
+
+class Inputs(Generic[Image]):
+    """Keeps the newest frame with its reward and the newest robot state: the environment's `Senses`.
+
+    A frame counts once its reward is there. Both carry the stamp of the capture, and may arrive in any order.
+    """
+
+    def __init__(self, decode: Callable[[Image], Frame]) -> None:
+        """Start without inputs.
+
+        Args:
+            decode: Returns the frame of an image; called when an observation is taken.
+        """
+        self._decode = decode
+        self._images: OrderedDict[Nanoseconds, tuple[Nanoseconds, Image]] = OrderedDict()
+        self._rewards: OrderedDict[Nanoseconds, float] = OrderedDict()
+        self._stamp: Nanoseconds | None = None  # of the newest pair
+        self.image: Image | None = None  # the newest one with a reward
+        self._captured: Nanoseconds = 0
+        self._reward = 0.0
+        self._state: RobotState | None = None
+        self.measured: Nanoseconds = 0  # when the robot state was measured
+        self._holding = False
+        self._held: Nanoseconds = 0
+        self._counted: tuple[int, int] | None = None
+
+    def on_image(self, stamp: Nanoseconds, captured: Nanoseconds, image: Image) -> None:
+        """Take an image.
+
+        Args:
+            stamp: Of its message; the reward has the same.
+            captured: When it was captured, by the loop's clock.
+            image: As `decode` takes it.
+        """
+        self._images[stamp] = (captured, image)
+        self._pair(stamp)
+
+    def on_reward(self, stamp: Nanoseconds, reward: float) -> None:
+        """Take the reward of the image with the same stamp."""
+        self._rewards[stamp] = reward
+        self._pair(stamp)
+
+    def on_robot_state(self, measured: Nanoseconds, state: RobotState, holding: bool) -> None:
+        """Take a robot state.
+
+        Args:
+            measured: When it was measured, by the loop's clock.
+            state: Joint state and applied command.
+            holding: Whether the bridge holds the arm because commands have ceased.
+        """
+        if self._holding and self._state is not None:
+            self._held += max(0, measured - self.measured)
+        self._state, self.measured, self._holding = state, measured, holding
+
+    def on_counters(self, watchdog_stops: int, commands_limited: int) -> None:
+        """Take the bridge's counters."""
+        self._counted = (watchdog_stops, commands_limited)
+
+    def read(self, now: Nanoseconds) -> Sensed:
+        """Return the newest frame, reward and robot state; there must be some."""
+        assert self.image is not None and self._state is not None, "read() without inputs"
+        return Sensed(self._decode(self.image), self._reward, self._captured, self._state.proprioception())
+
+    def missing(self, now: Nanoseconds) -> str:
+        """Name the input that is missing or too old; empty if there is none."""
+        if self.image is None:
+            return "a frame with its reward on `image` and `reward`"
+        if now - self._captured > MAX_AGE:
+            return f"a fresh frame: the newest is {1e-9 * (now - self._captured):.1f} s old"
+        if self._state is None:
+            return "the robot's state on `robot_state`"
+        if now - self.measured > MAX_AGE:
+            return f"a fresh robot state: the newest is {1e-9 * (now - self.measured):.1f} s old"
+        return ""
+
+    def since(self, time: Nanoseconds) -> bool:
+        """Return whether frame and robot state were both measured at or after a time."""
+        return self.image is not None and self._captured >= time and self.measured >= time
+
+    def counters(self) -> BridgeCounters | None:
+        """Return the bridge's counters, or None before the first."""
+        if self._counted is None:
+            return None
+        watchdog_stops, commands_limited = self._counted
+        return BridgeCounters(watchdog_stops, 1e-9 * self._held, commands_limited)
+
+    def _pair(self, stamp: Nanoseconds) -> None:
+        if stamp in self._images and stamp in self._rewards:
+            (captured, image), reward = self._images.pop(stamp), self._rewards.pop(stamp)
+            if self._stamp is None or stamp > self._stamp:
+                self._stamp, self.image, self._captured, self._reward = stamp, image, captured, reward
+        waiting: OrderedDict[Nanoseconds, Any]
+        for waiting in (self._images, self._rewards):
+            while len(waiting) > MAX_WAITING:
+                waiting.popitem(last=False)

@@ -1,0 +1,82 @@
+"""The learner node answers requests, publishes policies and resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from franka_reacher_rl.core.base.datatypes import Observation, StepId
+from franka_reacher_rl.core.base.datatypes import Transition as Row
+from franka_reacher_rl.core.task.summary import LEARNER_PARTS
+from franka_reacher_rl.msg import LearnerStatus, Policy, Tick, Transition
+from franka_reacher_rl.nodes.learner import Learner
+from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.messages import transition_msg
+
+PARAMETERS = [
+    argument
+    for value in (
+        "image.width:=64",
+        "image.height:=36",
+        "network.channels:=[4, 4, 4, 4]",
+        "network.hidden:=[8, 8]",
+        "learner.batch_size:=4",
+        "learner.warmup_steps:=3",
+        "learner.replay_capacity:=200",
+        "learner.threads:=1",
+        "learner.nice:=0",
+        "learner.device:=cpu",
+        "policy_transport:=inline",
+    )
+    for argument in ("-p", value)
+]
+
+
+class Around:
+    """Plays actor and environment."""
+
+    def __init__(self, probe) -> None:
+        self.probe = probe
+        self._rows = probe.node.create_publisher(Transition, "transition", qos.HISTORY)
+        self._requests = probe.node.create_publisher(Tick, "update_request", qos.EVENT)
+        self.answers = probe.listen(Tick, "/learner/update_done", qos.EVENT)
+        self.policies = probe.listen(Policy, "/learner/policy", qos.LATCHED)
+        self.statuses = probe.listen(LearnerStatus, "/learner/status", qos.EVENT)
+        self.learner = probe.add(Learner())
+        names = (self._rows, self._requests)
+        probe.until(lambda: all(p.get_subscription_count() for p in names) and self.policies)
+
+    def step(self, episode: int, step: int) -> Tick:
+        """Publish a transition and request an answer to it."""
+        count = len(self.answers)
+        frame = np.full((36, 64, 3), step, np.uint8)
+        seen = Observation(StepId(episode, step), frame, np.zeros(21, np.float32), 1.0, step == 0, False, False)
+        self._rows.publish(transition_msg(Row(seen, np.zeros(7, np.float32))))
+        self._requests.publish(Tick(episode=episode, step=step))
+        self.probe.until(lambda: any((a.episode, a.step) == (episode, step) for a in self.answers[count:]))
+        return self.answers[-1]
+
+
+def test_each_request_is_answered_after_an_update_once_warmed_up(probe_after, tmp_path: Path) -> None:
+    around = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path}"))
+    versions = [around.step(1, step).policy_version for step in range(8)]
+    assert versions == sorted(versions) and versions[2] == 0 < versions[-1]
+    around.probe.until(lambda: around.policies[-1].version >= versions[-1])
+    around.probe.until(lambda: around.statuses and around.statuses[-1].updates == versions[-1])
+    status = around.statuses[-1]
+    assert status.stored_steps == 7 and status.replay_size == 8 and status.temperature > 0.0
+    shares = [getattr(status, part) for part in LEARNER_PARTS]
+    assert all(0.0 <= share <= 1.05 for share in shares)
+
+
+def test_a_resumed_learner_continues(probe_after, tmp_path: Path) -> None:
+    around = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path}", "-p", "resume:=true"))
+    for step in range(8):
+        around.step(1, step)
+    around.learner.on_stop()
+    assert (tmp_path / "policy.safetensors").is_file()
+    resumed = around.probe.add(Learner())
+    around.probe.until(lambda: any(s.run_id == resumed._run_id for s in around.statuses))
+    status = next(s for s in around.statuses if s.run_id == resumed._run_id)
+    assert status.stored_steps == 7 and status.policy_version == around.policies[-1].version > 0
