@@ -1,4 +1,4 @@
-"""Small sample statistics for status messages."""
+"""Quantiles of small samples, for status messages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 
 def quantile(values: Sequence[float] | npt.NDArray[np.float64], q: float) -> float:
-    """The q-quantile (0 to 1), 0.0 of nothing."""
+    """Return the q-quantile (q in [0, 1]) of the values, or 0.0 if there are none."""
     return float(np.quantile(values, q)) if len(values) else 0.0
 
 
 def median(values: Sequence[float] | npt.NDArray[np.float64]) -> float:
-    """The median, 0.0 of nothing."""
+    """Return the median of the values, or 0.0 if there are none."""
     return quantile(values, 0.5)

@@ -38,7 +38,7 @@ def test_the_documented_robots_are_shipped():
     [
         ("limits", "velocity", [1.0] * 6, "velocity has 6 values: give 7, one per joint"),
         ("limits", "jerk", [0.0] * 7, "jerk = 0.0 is not allowed: at least 0.1 rad/s"),
-        ("limits", "speed", [1.0] * 7, "unknown field 'speed'"),
+        ("limits", "speed", [1.0] * 7, "unknown 'speed'"),
         ("task", "workspace_lower", [0.3, 0.3], "workspace_lower has 2 values: give 3, x, y and z"),
         ("task", "workspace_lower", [0.8, -0.3, 0.1], "workspace_lower = .* exceeds workspace_upper"),
         ("task", "position_upper", [4.0] * 7, "position_upper of panda_joint1 = 4.0 rad is not allowed"),
