@@ -22,34 +22,42 @@ class StateFeed:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._target: Vector | None = None
-        self._state: tuple[Vector, float] | None = None
+        self._state: tuple[Vector, float, float] | None = None
 
     def set_target(self, position: Vector) -> None:
         """Set the target's position, (3,) in m in the base frame."""
         with self._changed:
             self._target = position
 
-    def set_state(self, q: Vector, stamp: float) -> None:
-        """Set the joint positions, (joints,) in rad, measured at `stamp` (s since the epoch)."""
+    def set_state(self, q: Vector, stamp: float, measured: float) -> None:
+        """Set the joint positions.
+
+        Args:
+            q: Joint positions, (joints,) in rad.
+            stamp: When they were measured, s since the epoch.
+            measured: The same time on the steady clock, s.
+        """
         with self._changed:
-            self._state = (q, stamp)
+            self._state = (q, stamp, measured)
             self._changed.notify()
 
-    def wait(self, after: float) -> tuple[Vector, Vector, float] | None:
-        """Wait for a state measured at or after a time (s since the epoch).
+    def wait(self, after: float) -> tuple[Vector, Vector, float, float] | None:
+        """Wait for a state measured at or after a time on the steady clock (s).
 
         Returns:
-            Joint positions, target position and stamp, or None if there is no such state within a timeout.
+            Joint positions, target position, stamp (s since the epoch) and time of measurement on the steady clock (s),
+            or None if there is no such state within a timeout.
         """
 
         def available() -> bool:
-            return self._target is not None and self._state is not None and self._state[1] >= after
+            return self._target is not None and self._state is not None and self._state[2] >= after
 
         with self._changed:
             if not self._changed.wait_for(available, _READ_TIMEOUT):
                 return None
             assert self._state is not None and self._target is not None
-            return self._state[0], self._target, self._state[1]
+            q, stamp, measured = self._state
+            return q, self._target, stamp, measured
 
 
 class SimulatedCamera:
@@ -66,9 +74,9 @@ class SimulatedCamera:
         state = self._feed.wait(self._next)
         if state is None:
             return None
-        q, target, stamp = state
+        q, target, stamp, measured = state
         # Accept a state half a period early: states arrive at a rate of their own.
-        self._next = max(self._next + self._period, stamp + 0.5 * self._period)
+        self._next = max(self._next + self._period, measured + 0.5 * self._period)
         return Captured(self._camera.render(q, target), stamp)
 
     def close(self) -> None:

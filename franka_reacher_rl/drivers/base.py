@@ -15,7 +15,7 @@ class Driver(Protocol):
     """
 
     def state(self) -> JointMeasurement | None:
-        """Return the newest measurement, or None before the first."""
+        """Return the newest measurement, with its stamp on the steady clock, or None before the first."""
 
     def send(self, velocity: Vector) -> None:
         """Command a velocity, (joints,) in rad/s, that holds until the next one."""

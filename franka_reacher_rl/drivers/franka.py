@@ -171,7 +171,7 @@ class FrankaDriver:
         measured_ms = state.time.to_msec()
         if measured_ms != self._measured_ms:  # while the robot is silent, franky repeats its last state
             self._measured_ms = measured_ms
-            self._measurement = JointMeasurement(time.time(), np.array(state.q, float), np.array(state.dq, float))
+            self._measurement = JointMeasurement(time.monotonic(), np.array(state.q, float), np.array(state.dq, float))
         return state.robot_mode
 
     def _take_error(self, error: BaseException) -> None:

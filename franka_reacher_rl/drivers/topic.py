@@ -7,12 +7,10 @@ It publishes velocities as Float64MultiArray on `<controller>/commands`, in the 
 from __future__ import annotations
 
 import array
-import time
 
 import numpy as np
 from rcl_interfaces.srv import GetParameters
 from rclpy.duration import Duration
-from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -21,6 +19,8 @@ from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.clocks import stamp_ns, steady_from_stamp, steady_seconds
+from franka_reacher_rl.ros.node import Node
 
 SETTLE = 0.5  # s, from discovering the controller until it has discovered this node
 POLL_PERIOD = 1.0  # s, between attempts to read the controller's joints
@@ -31,7 +31,7 @@ class TopicDriver:
 
     def __init__(self, node: Node, robot: Robot) -> None:
         self._node, self._joints, self._topic = node, robot.joints, robot.driver.command_topic
-        self._newest: JointState | None = None
+        self._newest: tuple[JointState, float] | None = None  # with its stamp on the steady clock, s
         self._measurement: JointMeasurement | None = None
         self._discovered: float | None = None  # s, when a subscriber of the commands was discovered
         self._state_fault = ""
@@ -44,21 +44,21 @@ class TopicDriver:
         self._request: Future | None = None
         service = f"{controller}/get_parameters"
         self._controller = node.create_client(GetParameters, service) if controller else None
-        self._timer = node.create_timer(POLL_PERIOD, self._poll_order) if self._controller else None
+        self._timer = node.steady_timer(POLL_PERIOD, self._poll_order) if self._controller else None
 
     def state(self) -> JointMeasurement | None:
         """Return the newest measurement; None if there is none, a joint is missing, or nothing receives commands."""
         if not self._connected():
             return None
         if self._newest is not None:
-            self._measurement, self._newest = self._convert(self._newest), None
+            self._measurement, self._newest = self._convert(*self._newest), None
         return self._measurement
 
     def _connected(self) -> bool:
         """Return whether both sides have discovered each other; joint states may arrive before that."""
         if self._discovered is None and self._commands.get_subscription_count():
-            self._discovered = time.monotonic()
-        return self._discovered is not None and time.monotonic() - self._discovered > SETTLE
+            self._discovered = steady_seconds()
+        return self._discovered is not None and steady_seconds() - self._discovered > SETTLE
 
     def send(self, velocity: Vector) -> None:
         """Publish a velocity, (joints,) in rad/s."""
@@ -89,9 +89,10 @@ class TopicDriver:
         """Do nothing: there is no connection to release."""
 
     def _on_state(self, message: JointState) -> None:
-        self._newest = message
+        stamp = message.header.stamp
+        self._newest = message, steady_from_stamp(stamp) * 1e-9 if stamp_ns(stamp) else 0.0
 
-    def _convert(self, message: JointState) -> JointMeasurement | None:
+    def _convert(self, message: JointState, stamp: float) -> JointMeasurement | None:
         names = list(message.name)
         if names != self._indices[0]:
             missing = [joint for joint in self._joints if joint not in names]
@@ -107,10 +108,7 @@ class TopicDriver:
             return None
         self._state_fault = ""
         order = self._indices[1]
-        stamp = message.header.stamp
-        return JointMeasurement(
-            stamp.sec + stamp.nanosec * 1e-9, np.asarray(message.position)[order], np.asarray(message.velocity)[order]
-        )
+        return JointMeasurement(stamp, np.asarray(message.position)[order], np.asarray(message.velocity)[order])
 
     def _poll_order(self) -> None:
         """Request the controller's joints once it is available; an arm without the parameter is accepted."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,7 @@ from franka_reacher_rl.cameras.video import DeviceCamera, VideoCamera
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_ns, steady_seconds
 from franka_reacher_rl.ros.messages import camera_info_msg, image_msg, time_from_msg, time_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
@@ -47,7 +47,7 @@ class Camera(Node):
         self._images = self.create_publisher(Image, "~/image_raw", qos.NEWEST)
         self._infos = self.create_publisher(CameraInfo, "~/camera_info", qos.NEWEST)
         self._feed = StateFeed()
-        self._frames_before, self._measured_at = 0, time.monotonic()
+        self._frames_before, self._measured_at = 0, steady_seconds()
         if self._source == "simulated":
             self._robot = Robot.load(self._robot_name)
             self.create_subscription(JointState, "joint_states", self._on_joints, qos.NEWEST)
@@ -88,14 +88,17 @@ class Camera(Node):
             q = np.array([position[joint] for joint in self._robot.joints])
         except KeyError as error:
             raise ValueError(f"joint_states lacks joint {error}: it contains {', '.join(message.name)}") from None
-        self._feed.set_state(q, time_from_msg(message.header.stamp))
+        stamp = message.header.stamp
+        # After a step of the wall clock, a stamp may appear to be in the future; the camera would wait for that time.
+        measured = min(steady_from_stamp(stamp), steady_ns()) * 1e-9
+        self._feed.set_state(q, time_from_msg(stamp), measured)
 
     def _on_target(self, message: PoseStamped) -> None:
         p = message.pose.position
         self._feed.set_target(np.array([p.x, p.y, p.z]))
 
     def diagnose(self) -> Diagnosis:
-        health, now = self._grabber.health, time.monotonic()
+        health, now = self._grabber.health, steady_seconds()
         rate = (health.frames - self._frames_before) / max(1e-6, now - self._measured_at)
         self._frames_before, self._measured_at = health.frames, now
         values = {"frames": health.frames, "frames_per_second": round(rate, 1), "reopened": health.reopened}

@@ -1,4 +1,7 @@
-"""The robot bridge, the only node that communicates with a robot."""
+"""The robot bridge, the only node that communicates with a robot.
+
+All times are on the steady clock. Message stamps are converted when a message arrives or leaves.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers import make_driver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import floats_msg, pose_msg, time_from_msg, time_msg
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_seconds
+from franka_reacher_rl.ros.messages import floats_msg, pose_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 from franka_reacher_rl.srv import MoveTo
@@ -58,13 +62,13 @@ class RobotBridge(Node):
         self.create_service(Trigger, "~/arm", self._on_arm_request)
         # A move takes seconds, so its callback has a group of its own, which does not block the control cycle.
         self.create_service(MoveTo, "~/move_to", self._on_move_to, callback_group=ReentrantCallbackGroup())
-        self.create_timer(1.0 / robot.driver.control_rate, self._cycle)
-        self.create_timer(PUBLISHER_CHECK_PERIOD, self._count_publishers)
+        self.steady_timer(1.0 / robot.driver.control_rate, self._cycle)
+        self.steady_timer(PUBLISHER_CHECK_PERIOD, self._count_publishers)
 
     # -- the control cycle ----------------------------------------------------------------------------------------
 
     def _cycle(self) -> None:
-        now = self.now()
+        now = steady_seconds()
         measurement = self._driver.state()
         if measurement is not None:
             self._bridge.take_state(now, measurement.stamp, measurement.q, measurement.dq)
@@ -86,7 +90,7 @@ class RobotBridge(Node):
     def _publish_state(self, measured: JointMeasurement, output: Output) -> None:
         robot = self._bridge.robot
         state = RobotState(
-            header=Header(stamp=time_msg(measured.stamp), frame_id=robot.model.base_frame),
+            header=Header(stamp=stamp_from_steady(round(measured.stamp * 1e9)), frame_id=robot.model.base_frame),
             joint_names=robot.joints,
             q=floats_msg(measured.q, "d"),
             dq=floats_msg(measured.dq, "d"),
@@ -99,7 +103,7 @@ class RobotBridge(Node):
         self._states.publish(state)
 
     def _publish_status(self) -> None:
-        status, now = self._bridge.status, time.monotonic()
+        status, now = self._bridge.status, steady_seconds()
         if status is self._published_status or (self._only_counted() and now < self._status_due):
             return
         self._log_changes()
@@ -134,7 +138,8 @@ class RobotBridge(Node):
     # -- inputs ---------------------------------------------------------------------------------------------------
 
     def _on_command(self, message: JointState) -> None:
-        self._bridge.take_command(self.now(), time_from_msg(message.header.stamp), message.name, message.velocity)
+        stamp = steady_from_stamp(message.header.stamp) * 1e-9
+        self._bridge.take_command(steady_seconds(), stamp, message.name, message.velocity)
 
     def _count_publishers(self) -> None:
         if self._commands.handle is None:
@@ -143,19 +148,19 @@ class RobotBridge(Node):
         self._bridge.set_publishers([f"{i.node_namespace.rstrip('/')}/{i.node_name}" for i in infos])
 
     def _on_stop_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._bridge.stop(self.now())
+        self._bridge.stop(steady_seconds())
         response.success, response.message = True, "stopping; call ~/arm to continue"
         return response
 
     def _on_arm_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._count_publishers()
-        problem = self._driver.recover() or self._bridge.arm(self.now())
+        problem = self._driver.recover() or self._bridge.arm(steady_seconds())
         response.success, response.message = not problem, problem or "armed"
         return response
 
     async def _on_move_to(self, request: MoveTo.Request, response: MoveTo.Response) -> MoveTo.Response:
         try:
-            move = self._bridge.move_to(self.now(), request.joint_names, request.position, request.timeout)
+            move = self._bridge.move_to(steady_seconds(), request.joint_names, request.position, request.timeout)
         except ValueError as error:
             response.success, response.message = False, str(error)
             return response
@@ -186,12 +191,12 @@ class RobotBridge(Node):
         """Bring the arm to rest before the node ends, for whatever reason it ends."""
         if self._bridge.status.mode is not Mode.STARTING:
             period = 1.0 / self._bridge.robot.driver.control_rate
-            end = time.monotonic() + LONGEST_STOP
-            while not self._bridge.motion.at_rest and time.monotonic() < end:
+            end = steady_seconds() + LONGEST_STOP
+            while not self._bridge.motion.at_rest and steady_seconds() < end:
                 self._driver.send(self._bridge.brake().velocity)
                 time.sleep(period)
             self._driver.send(np.zeros(self._bridge.robot.dof))
-            self._driver.flush(max(0.0, end - time.monotonic()))
+            self._driver.flush(max(0.0, end - steady_seconds()))
         self._driver.close()
 
 

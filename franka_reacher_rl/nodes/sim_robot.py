@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
@@ -13,6 +11,7 @@ from visualization_msgs.msg import Marker
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.messages import floats_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
@@ -40,7 +39,7 @@ class SimRobot(Node):
         )
         self._world = World(self._robot)
         self._commanded = 0.0
-        self._stepped = time.monotonic()
+        self._stepped = steady_seconds()
         self._tf_due = 0.0
         self._states = self.create_publisher(JointState, "~/joint_states", qos.RELIABLE)
         self._targets = self.create_publisher(PoseStamped, "~/target", qos.LATCHED)
@@ -51,11 +50,11 @@ class SimRobot(Node):
         self._description.publish(String(data=self._links.urdf))
         self.create_subscription(Float64MultiArray, "~/commands", self._on_command, qos.RELIABLE)
         self.create_service(PlaceTarget, "~/place_target", self._on_place_target)
-        self.create_timer(1.0 / rate, self._on_timer)
+        self.steady_timer(1.0 / rate, self._on_timer)
         self._publish_target()
 
     def _advance(self) -> None:
-        now = time.monotonic()
+        now = steady_seconds()
         self._world.step(min(now - self._stepped, _LONGEST_STEP))
         self._stepped = now
 

@@ -1,14 +1,17 @@
 """Tests of the camera node with a video file, and of its grabber with cameras that fail."""
 
 import threading
+import time
 
 import cv2
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo, Image
+from geometry_msgs.msg import Point, Pose, PoseStamped
+from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from franka_reacher_rl.cameras.base import CameraLost, Captured, resized
 from franka_reacher_rl.cameras.grabber import Grabber
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.nodes.camera import Camera
 from franka_reacher_rl.ros import qos
 
@@ -109,6 +112,29 @@ def test_frozen_and_black_frames_are_detected(monkeypatch):
     frames = [random.integers(50, 200, (4, 4, 3), dtype=np.uint8) for _ in range(11)]
     health, *_ = _grab([frames], monkeypatch, wanted=11)
     assert not health.frozen and not health.black
+
+
+@pytest.mark.parametrize("step", [-3.0, 3.0])
+def test_a_step_of_the_wall_clock_does_not_stop_the_simulated_camera(probe_after, monkeypatch, step):
+    probe = probe_after("-p", "image.width:=64", "-p", "image.height:=36", "-p", "fps:=50.0")
+    probe.add(Camera())
+    images = probe.listen(Image, "/camera/image_raw", qos.NEWEST)
+    states = probe.node.create_publisher(JointState, "/joint_states", qos.RELIABLE)
+    targets = probe.node.create_publisher(PoseStamped, "/target", qos.LATCHED)
+    robot = Robot.load("panda_sim")
+    targets.publish(PoseStamped(pose=Pose(position=Point(x=0.55, y=0.0, z=0.02))))
+
+    def publish() -> None:
+        state = JointState(name=robot.joints, position=robot.start_middle().tolist())
+        state.header.stamp.sec, state.header.stamp.nanosec = divmod(time.time_ns(), 1_000_000_000)
+        states.publish(state)
+
+    probe.node.create_timer(0.01, publish)
+    probe.until(lambda: len(images) > 5)
+    wall = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: wall() + round(step * 1e9))
+    seen = len(images)
+    probe.until(lambda: len(images) > seen + 10, seconds=2.0)
 
 
 def test_frames_of_another_aspect_ratio_are_cropped_to_their_centre():

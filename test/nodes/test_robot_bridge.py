@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import yaml
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -27,6 +28,12 @@ from franka_reacher_rl.srv import MoveTo
 
 PERIOD = 0.01  # s
 SLOW = [0.05] * 7
+
+
+def wall_stamp(offset: float = 0.0) -> Time:
+    """Return the stamp of the wall clock of this process, which a test may step, plus an offset in s."""
+    seconds, nanoseconds = divmod(time.time_ns() + round(offset * 1e9), 1_000_000_000)
+    return Time(sec=seconds, nanosec=nanoseconds)
 
 
 class FakeArm(Node):
@@ -62,7 +69,7 @@ class FakeArm(Node):
         q = self.robot.start_middle() if self.held else self.q
         state = JointState(name=[self.robot.joints[i] for i in order])
         state.position, state.velocity = [float(q[i]) for i in order], [float(self.v[i]) for i in order]
-        state.header.stamp = self.get_clock().now().to_msg()
+        state.header.stamp = wall_stamp()
         self._states.publish(state)
 
 
@@ -98,8 +105,7 @@ class Graph:
 
     def command(self, velocity=SLOW, names=None, age=0.0):
         message = JointState(name=names or self.robot.joints, velocity=[float(v) for v in velocity])
-        nanoseconds = self.probe.node.get_clock().now().nanoseconds - int(age * 1e9)
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 1_000_000_000)
+        message.header.stamp = wall_stamp(-age)
         self.commands.publish(message)
 
     def keep_commanding(self, condition, velocity=SLOW, seconds=10.0):
@@ -261,6 +267,20 @@ def test_status_is_latched_and_diagnostics_report_the_mode(graph):
     graph.probe.until(lambda: reported(DiagnosticStatus.OK, "ready"))
     graph.call(graph.stop)
     graph.probe.until(lambda: reported(DiagnosticStatus.WARN, "call ~/arm"))
+
+
+@pytest.mark.parametrize("step", [-3.0, 3.0])
+def test_a_step_of_the_wall_clock_does_not_disturb_the_bridge(graph, monkeypatch, step):
+    graph.keep_commanding(lambda: graph.mode == "running")
+    wall = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: wall() + round(step * 1e9))
+    stepped, before = time.monotonic(), len(graph.states)
+    graph.keep_commanding(lambda: time.monotonic() - stepped > 1.0)
+    after = graph.states[before + 5 :]
+    assert {s.mode for s in after} == {"running"} and len(after) > 50
+    assert graph.status.watchdog_stops == 0 and graph.status.commands_refused <= 1  # one may have been in flight
+    ages = [1e-9 * wall() + step - (s.header.stamp.sec + 1e-9 * s.header.stamp.nanosec) for s in after]
+    assert min(ages) > -0.1 and max(ages) < 1.5, "stamps follow the wall clock"
 
 
 def test_a_controller_with_another_joint_order_is_a_fault(probe_after):

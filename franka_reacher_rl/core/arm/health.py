@@ -20,7 +20,7 @@ class JointMeasurement:
     `core.base.datatypes.RobotState`, which adds the velocity that it applied.
     """
 
-    stamp: float  # s, when the joints were measured; 0: the source gives no stamp
+    stamp: float  # s by the bridge's clock, when the joints were measured; 0: the source gives no stamp
     q: Vector  # (joints,), rad
     dq: Vector  # (joints,), rad/s
 
@@ -36,26 +36,36 @@ class StateMonitor:
         self.newest: JointMeasurement | None = None
         self._timeout = timeout
         self._received = 0.0
+        self._ahead = 0.0  # s, by how much the last measurement was stamped in the future; 0: it was not
         self._frozen_q: Vector | None = None
         self._frozen_since, self._travel = 0.0, 0.0
 
     def take(self, now: float, measurement: JointMeasurement) -> None:
-        """Store a measurement received at `now` (s), unless it is no newer than the last."""
-        if self.newest is None or measurement.stamp > self.newest.stamp:
-            self.newest, self._received = measurement, now
+        """Store a measurement received at `now` (s), unless it is no newer than the last or from the future.
+
+        A single stamp from the future is ignored: a step of the wall clock falsifies the stamps of messages in flight.
+        """
+        ahead = measurement.stamp - now
+        if ahead > FUTURE:
+            self._ahead = ahead
+        elif self.newest is None or measurement.stamp > self.newest.stamp:
+            self.newest, self._received, self._ahead = measurement, now, 0.0
 
     def problem(self, now: float) -> str:
         """Return why the newest measurement cannot be used at time `now` (s), or an empty string."""
         if self.newest is None:
-            return "no joint state yet"
+            return self._future() or "no joint state yet"
         age, silence = now - self.newest.stamp, now - self._received
+        if silence > self._timeout and self._ahead:
+            return self._future()
         if silence > self._timeout or (age > self._timeout and silence > 0.5 * self._timeout):
             return f"no new joint state for {silence:.2f} s"
         if age > self._timeout:
             return f"joint state is {age:.2f} s old by its stamp: are the clocks synchronised?"
-        if age < -FUTURE:
-            return f"joint state is stamped {-age:.2f} s ahead: are the clocks synchronised?"
         return ""
+
+    def _future(self) -> str:
+        return f"joint state is stamped {self._ahead:.2f} s ahead: are the clocks synchronised?" if self._ahead else ""
 
     def frozen(self, velocity: Vector, dt: float) -> bool:
         """Return whether the measured positions have not changed although the arm was commanded to move.

@@ -36,6 +36,24 @@ def test_age_and_silence(age, silence, problem):
     assert problem in found and bool(found) is bool(problem)
 
 
+def test_a_single_stamp_from_the_future_is_ignored():
+    monitor = StateMonitor(TIMEOUT)
+    monitor.take(1.0, measurement(1.0))
+    monitor.take(1.01, measurement(4.0))
+    monitor.take(1.02, measurement(1.02))
+    assert monitor.problem(1.02) == "" and monitor.newest is not None and monitor.newest.stamp == 1.02
+
+
+def test_stamps_that_stay_in_the_future_are_a_problem():
+    monitor, now = StateMonitor(TIMEOUT), 1.0
+    monitor.take(now, measurement(now))
+    while now < 1.0 + TIMEOUT:
+        assert monitor.problem(now) == ""
+        now += DT
+        monitor.take(now, measurement(now + 3.0))
+    assert "3.00 s ahead" in monitor.problem(now + DT)
+
+
 def test_a_measurement_that_is_not_newer_is_ignored():
     monitor = StateMonitor(TIMEOUT)
     monitor.take(1.0, measurement(1.0, q=0.5))
