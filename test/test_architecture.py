@@ -23,7 +23,7 @@ LAYERS: dict[str, set[str]] = {
     "core.loop": {"core.base", "core.arm", "core.replay", "core.learning", "core.policy", "core.task"},
     "sim": {"core"},
     "cameras": {"core", "sim"},
-    "drivers": {"core"},
+    "drivers": {"core", "ros"},
     "virtual": {"core", "sim"},
     "experiments": {"core", "virtual"},
     "analysis": {"core", "experiments"},
@@ -36,7 +36,7 @@ WITHOUT_ROS = ("core", "sim", "cameras", "virtual", "experiments", "analysis", "
 ROS = {"rclpy", "launch", "launch_ros", "cv_bridge", "ament_index_python", "std_msgs", "sensor_msgs", "geometry_msgs"}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py")
 MODULES = {".".join([NAME, *p.relative_to(PACKAGE).with_suffix("").parts]): p for p in FILES}
-MOST_MODULES, MOST_LINES, MOST_SHARE = 14, 350, 0.16
+MOST_MODULES, MOST_LINES, MOST_SHARE = 14, 350, 0.15
 
 
 def _imports(path: Path) -> set[str]:

@@ -1,1 +1,1 @@
-"""Sources of frames: a video device, a video file, the simulated world."""
+"""Cameras: a video device, a video file or the simulation."""

@@ -1,4 +1,4 @@
-"""What a source of frames is, and how one is opened by name."""
+"""The interface of the cameras, and resizing of their frames."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from franka_reacher_rl.core.base.datatypes import Frame
 
 @dataclass(frozen=True)
 class Captured:
-    """A frame and when it was captured (s since the epoch)."""
+    """A frame with the time of its capture."""
 
     frame: Frame
-    stamp: float
+    stamp: float  # s since the epoch (wall time), for the message
 
 
 class CameraLost(RuntimeError):
-    """No frame could be had; opening the source again may help."""
+    """Raised when a camera delivers no frame; opening it again may help."""
 
 
 class FrameSource(Protocol):
-    """A camera. Opened, read and closed in one thread."""
+    """A camera, which is opened, read and closed in one thread."""
 
-    vertical_fov: float  # rad, as far as it is known
+    vertical_fov: float  # rad; a typical value if the camera does not report its own
 
     def read(self) -> Captured | None:
-        """Waits for the next frame; None when there is none yet (so that the caller can look whether to stop).
+        """Wait for the next frame, and return None after a short time without one, so that the caller can stop.
 
         Raises:
-            CameraLost: The camera is gone or gives errors.
+            CameraLost: The camera is disconnected or reports an error.
         """
 
     def close(self) -> None:
-        """Gives the device back."""
+        """Release the device."""
 
 
 def resized(frame: Frame, width: int, height: int) -> Frame:
-    """The frame at the training resolution, cropped in the middle where the aspect differs; (height, width, 3)."""
+    """Return the frame scaled to (height, width, 3), cropped to its centre if the aspect ratio differs."""
     rows, columns = frame.shape[:2]
     if (rows, columns) == (height, width):
         return frame

@@ -1,4 +1,4 @@
-"""A thread of its own that keeps a camera open and hands on each frame as it comes."""
+"""A thread that keeps a camera open and passes on every frame."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from franka_reacher_rl.cameras.base import CameraLost, Captured, FrameSource
 from franka_reacher_rl.core.base.datatypes import Frame
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # s between attempts to open a lost camera
-_FROZEN_AFTER = 10  # a webcam's noise never gives so many equal frames
-_BLACK_BELOW = 4.0  # mean grey value
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # s, between attempts to open a lost camera
+_FROZEN_AFTER = 10  # equal frames in a row; the noise of a working camera prevents so many
+_BLACK_BELOW = 4.0  # mean pixel value
 
 
 @dataclass
 class Health:
-    """What the grabber noticed."""
+    """Health of a camera as observed by its grabber."""
 
-    frames: int = 0
-    reopened: int = 0
-    equal: int = 0  # frames in a row equal to the one before
-    black: bool = False
-    error: str = ""  # why there is no frame now
+    frames: int = 0  # received so far
+    reopened: int = 0  # how often a lost camera was opened again
+    equal: int = 0  # consecutive frames equal to their predecessor
+    black: bool = False  # whether the newest frame is black
+    error: str = ""  # why there are no frames; empty if there are
 
     @property
     def frozen(self) -> bool:
@@ -31,10 +31,16 @@ class Health:
 
 
 class Grabber:
-    """Opens a source, reads it until stopped, and opens it again with growing pauses when it is lost.
+    """Reads a camera until stopped, and reopens it with exponential back-off when it is lost.
 
-    A camera that was never there, or that fails otherwise, is a mistake to report (`on_missing`); one that was lost may
-    come back.
+    A camera that never delivered a frame, or that fails in another way, is reported through `on_missing` and ends the
+    thread. A camera that is lost later is reported through `on_lost` and opened again.
+
+    Args:
+        open_source: Opens the camera.
+        on_frame: Called in the grabber's thread for every frame.
+        on_missing: Called with the reason before the thread ends.
+        on_lost: Called with the reason whenever the camera is lost.
     """
 
     def __init__(
@@ -52,11 +58,11 @@ class Grabber:
         self._thread = threading.Thread(target=self._run, name="grabber", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and closes the source."""
+        """Stop the thread and close the camera."""
         self._stopping.set()
         self._thread.join(timeout=3.0)
 
@@ -75,7 +81,7 @@ class Grabber:
                 wait = _FIRST_WAIT if self.health.frames > seen else min(2 * wait, _LONGEST_WAIT)
                 self._stopping.wait(wait)
                 self.health.reopened += 1
-            except Exception as error:  # in a thread, what is not handed on is never seen
+            except Exception as error:  # an exception that ends a thread would go unnoticed
                 self.health.error = f"{type(error).__name__}: {error}"
                 self._on_missing(self.health.error)
                 return

@@ -1,4 +1,4 @@
-"""The wrist camera of the simulated world, rendered from the robot's published state."""
+"""The simulated wrist camera, rendered from the robot's published joint states."""
 
 from __future__ import annotations
 
@@ -13,43 +13,55 @@ from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.sim.camera import WristCamera
 from franka_reacher_rl.sim.scene import WRIST_FOVY
 
-_PATIENCE = 0.1  # s
+_READ_TIMEOUT = 0.1  # s
 
 
 class StateFeed:
-    """The newest pose of arm and target, handed from the node's callbacks to the rendering thread."""
+    """Passes the newest pose of arm and target from the node's callbacks to the rendering thread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._target: Vector | None = None
-        self._state: tuple[Vector, float] | None = None
+        self._state: tuple[Vector, float, float] | None = None
 
     def set_target(self, position: Vector) -> None:
-        """Where the target lies, (3,) in m in the base frame."""
+        """Set the target's position, (3,) in m in the base frame."""
         with self._changed:
             self._target = position
 
-    def set_state(self, q: Vector, stamp: float) -> None:
-        """The arm's joints, (joints,) in rad, measured at `stamp`."""
+    def set_state(self, q: Vector, stamp: float, measured: float) -> None:
+        """Set the joint positions.
+
+        Args:
+            q: Joint positions, (joints,) in rad.
+            stamp: When they were measured, s since the epoch.
+            measured: The same time on the steady clock, s.
+        """
         with self._changed:
-            self._state = (q, stamp)
+            self._state = (q, stamp, measured)
             self._changed.notify()
 
-    def wait(self, after: float) -> tuple[Vector, Vector, float] | None:
-        """Joints, target and stamp of the first state measured at or after a time; None if that takes too long."""
+    def wait(self, after: float) -> tuple[Vector, Vector, float, float] | None:
+        """Wait for a state measured at or after a time on the steady clock (s).
 
-        def there() -> bool:
-            return self._target is not None and self._state is not None and self._state[1] >= after
+        Returns:
+            Joint positions, target position, stamp (s since the epoch) and time of measurement on the steady clock (s),
+            or None if there is no such state within a timeout.
+        """
+
+        def available() -> bool:
+            return self._target is not None and self._state is not None and self._state[2] >= after
 
         with self._changed:
-            if not self._changed.wait_for(there, _PATIENCE):
+            if not self._changed.wait_for(available, _READ_TIMEOUT):
                 return None
             assert self._state is not None and self._target is not None
-            return self._state[0], self._target, self._state[1]
+            q, stamp, measured = self._state
+            return q, self._target, stamp, measured
 
 
 class SimulatedCamera:
-    """Renders at most `fps` frames per second; a frame's stamp is that of the state it shows."""
+    """Renders at most `fps` frames per second, each with the stamp of the joint state that it shows."""
 
     def __init__(self, robot: Robot, feed: StateFeed, width: int, height: int, fps: float) -> None:
         self._camera = WristCamera(robot, width, height)
@@ -62,9 +74,9 @@ class SimulatedCamera:
         state = self._feed.wait(self._next)
         if state is None:
             return None
-        q, target, stamp = state
-        # A little early is on time: states come at a rate of their own.
-        self._next = max(self._next + self._period, stamp + 0.5 * self._period)
+        q, target, stamp, measured = state
+        # Accept a state half a period early: states arrive at a rate of their own.
+        self._next = max(self._next + self._period, measured + 0.5 * self._period)
         return Captured(self._camera.render(q, target), stamp)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Frames from a V4L2 device or a video file, through OpenCV."""
+"""Cameras read through OpenCV: a V4L2 device or a video file."""
 
 from __future__ import annotations
 
@@ -11,25 +11,34 @@ import numpy as np
 
 from franka_reacher_rl.cameras.base import CameraLost, Captured, resized
 
-_TYPICAL_FOV = math.radians(45.0)  # of a webcam, vertical
+_TYPICAL_FOV = math.radians(45.0)  # rad, vertical field of view of a common webcam
 
 
 class DeviceCamera:
-    """A V4L2 device such as /dev/video0, asked for the smallest mode that is at least as large as the frames."""
+    """A V4L2 device such as /dev/video0, in the smallest mode that is at least as large as the frames."""
 
     def __init__(self, device: str, width: int, height: int, fps: float) -> None:
-        """Opens the device.
+        """Open the device.
+
+        Args:
+            device: Path of the device.
+            width: Frame width, px.
+            height: Frame height, px.
+            fps: Requested frame rate, Hz.
 
         Raises:
-            CameraLost: It is not there, is in use, or gives no frame.
+            CameraLost: The device is missing, in use or not permitted.
         """
         self.vertical_fov = _TYPICAL_FOV
         self._device, self._size = device, (width, height)
         if not os.path.exists(device):
-            raise CameraLost(f"{device} is not there; connect the camera, or see `ls /dev/video*`")
+            raise CameraLost(f"{device} does not exist: connect the camera, or list devices with `ls /dev/video*`")
         self._capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
         if not self._capture.isOpened():
-            raise CameraLost(f"{device} can't be opened: is it a camera, in use by another program, or not permitted?")
+            raise CameraLost(
+                f"{device} cannot be opened: check that it is a camera, that no other program uses it and that you "
+                "have permission"
+            )
         self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*"MJPG"))  # type: ignore[attr-defined]
         self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, max(width, 320))
         self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, max(height, 180))
@@ -40,7 +49,7 @@ class DeviceCamera:
         good, frame = self._capture.read()
         stamp = time.time()
         if not good:
-            raise CameraLost(f"{self._device} gives no frame")
+            raise CameraLost(f"{self._device} delivers no frame")
         rgb = cv2.cvtColor(resized(frame.astype(np.uint8, copy=False), *self._size), cv2.COLOR_BGR2RGB)
         return Captured(np.asarray(rgb, np.uint8), stamp)
 
@@ -49,13 +58,19 @@ class DeviceCamera:
 
 
 class VideoCamera:
-    """A video file in real time, over and over."""
+    """A video file, played in real time and repeated for ever."""
 
     def __init__(self, path: str, width: int, height: int, fps: float) -> None:
-        """Opens the file; `fps` serves where the file does not say its own.
+        """Open the file.
+
+        Args:
+            path: Path of the file.
+            width: Frame width, px.
+            height: Frame height, px.
+            fps: Frame rate if the file does not give its own, Hz.
 
         Raises:
-            CameraLost: It is not there or no video.
+            CameraLost: The file is missing or not a video.
         """
         self.vertical_fov = _TYPICAL_FOV
         self._path, self._size = path, (width, height)
@@ -63,7 +78,7 @@ class VideoCamera:
             raise CameraLost(f"{path}: no such video file")
         self._capture = cv2.VideoCapture(path)
         if not self._capture.isOpened():
-            raise CameraLost(f"{path}: not a video that OpenCV can read")
+            raise CameraLost(f"{path}: OpenCV cannot read this as a video")
         own = self._capture.get(cv2.CAP_PROP_FPS)
         self._period = 1.0 / (own if own and math.isfinite(own) and own > 0 else fps)
         self._due = time.monotonic()

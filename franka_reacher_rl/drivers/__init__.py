@@ -1,4 +1,4 @@
-"""What carries out a velocity: one module per kind of arm, found by the robot file's `driver.name`."""
+"""Drivers, which send velocities to an arm: one module per kind of arm, selected by `driver.name` of the robot file."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from franka_reacher_rl.drivers.base import Driver
 
 
 def make_driver(node: Any, robot: Robot) -> Driver:
-    """The driver a robot file names.
+    """Create the driver that a robot file names.
 
     Args:
-        node: The rclpy node whose topics a driver may use.
-        robot: The robot file.
+        node: The node through which a driver may use topics and services.
+        robot: The robot.
 
     Raises:
-        RuntimeError: The driver can't be used here; the message says what to do.
+        RuntimeError: The driver cannot be used; the message says what to do.
     """
-    # Imported where needed: neither rclpy nor libfranka must be there for the other driver.
+    # Imported here so that each driver needs only its own libraries.
     if robot.driver.name == "franka":
         from franka_reacher_rl.drivers.franka import FrankaDriver
 

@@ -1,8 +1,8 @@
-"""A real Franka arm (Panda, FR3) through franky, which runs libfranka's 1 kHz loop in a thread of its own.
+"""Driver of a Franka arm (Panda, FR3) through franky, which runs libfranka's 1 kHz loop in its own thread.
 
-Each velocity goes out as a motion that ends by itself after `driver.deadline`: a program that hangs stops the arm that
-way, and one that was killed by the robot's own watch over its connection. Ruckig, within franky, keeps the jerk limits
-at 1 kHz. A worker thread holds the connection, so that no network trouble blocks the bridge.
+Each velocity is sent as a motion that ends after `driver.deadline`. So the arm stops if this program hangs; if the
+program is killed, the robot stops because the connection is lost. Ruckig, inside franky, enforces the jerk limits at
+1 kHz. A worker thread owns the connection, so that network errors never block the bridge.
 """
 
 from __future__ import annotations
@@ -17,48 +17,50 @@ from typing import Any
 
 import numpy as np
 
+from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
-from franka_reacher_rl.drivers.base import JointSample
 
 RECOVERY_WINDOW = 60.0  # s, in which `driver.max_recoveries` automatic recoveries are allowed
-RECONNECT_EVERY = 1.0  # s
-PRIORITY = 40  # SCHED_FIFO
-IDLE_AFTER = 2.0  # s of zero velocity after which the arm is let go, so that a person may guide it
+RECONNECT_PERIOD = 1.0  # s
+PRIORITY = 40  # of SCHED_FIFO
+IDLE_AFTER = 2.0  # s of zero velocity after which no motion is sent, so that a person can guide the arm
 
 
-class Condition(Enum):
-    """What the worker has to do."""
+class Level(Enum):
+    """Condition of the arm and its connection."""
 
-    FINE = "fine"
-    RECOVERING = "recovering"
-    FAULT = "fault"
-    LOST = "lost"
+    OK = "ok"
+    RECOVERING = "recovering"  # from a reflex, automatically
+    FAULT = "fault"  # until a person calls `recover`
+    LOST = "lost"  # no connection
 
 
 class FrankaDriver:
     """Drives the arm at `driver.address` of its robot file.
 
     Args:
-        robot: The robot file.
-        api: The module franky, or what stands in for it in tests.
+        robot: The robot.
+        api: The module franky, or a replacement in tests.
 
     Raises:
-        RuntimeError: The arm can't be reached or won't take commands; the message says what to do.
+        RuntimeError: The arm cannot be reached or refuses commands; the message says what to do.
     """
 
     def __init__(self, robot: Robot, api: Any = None) -> None:
         if not robot.driver.address:
-            raise RuntimeError(f"robot {robot.name!r} has no address: set driver.address in its file, or `address`")
+            raise RuntimeError(
+                f"robot {robot.name!r} has no address: set driver.address in its file, or the parameter `address`"
+            )
         self._robot, self._settings, self._api = robot, robot.driver, api or _franky()
         self._lock = threading.Condition()
-        self._velocity: Vector | None = None  # to be sent; None: sent already
+        self._velocity: Vector | None = None  # still to be sent; None: nothing to send
         self._moving_until = 0.0
-        self._sample: JointSample | None = None
-        self._measured = -1  # ms, by the robot's clock
-        self._condition, self._problem = Condition.FINE, ""
+        self._measurement: JointMeasurement | None = None
+        self._measured_ms = -1  # time of the newest measurement by the robot's clock
+        self._level, self._problem = Level.OK, ""
         self._recoveries: deque[float] = deque()
-        self._asked_to_recover = False
+        self._recovery_requested = False
         self._closing = False
         self._arm: Any = None
         self._connected = threading.Event()
@@ -68,12 +70,12 @@ class FrankaDriver:
         if self._arm is None:
             raise RuntimeError(self._problem)
 
-    def state(self) -> JointSample | None:
-        """The newest measurement."""
-        return self._sample
+    def state(self) -> JointMeasurement | None:
+        """Return the newest measurement, or None before the first."""
+        return self._measurement
 
     def send(self, velocity: Vector) -> None:
-        """Hands a velocity, (joints,) in rad/s, to the worker; each is sent once, so that the deadline counts."""
+        """Pass a velocity, (joints,) in rad/s, to the worker, which sends it once so that the deadline applies."""
         with self._lock:
             if velocity.any():
                 self._moving_until = time.monotonic() + IDLE_AFTER
@@ -82,32 +84,32 @@ class FrankaDriver:
                 self._lock.notify()
 
     def fault(self) -> str:
-        """A lost connection, a user stop, or more reflexes than may be recovered from."""
-        return self._problem if self._condition in (Condition.FAULT, Condition.LOST) else ""
+        """Return a description of a lost connection, a user stop or too many reflexes, or an empty string."""
+        return self._problem if self._level in (Level.FAULT, Level.LOST) else ""
 
     def interruption(self) -> str:
-        """A reflex that is being recovered from."""
-        return self._problem if self._condition is Condition.RECOVERING else ""
+        """Return the reflex from which the arm is recovering, or an empty string."""
+        return self._problem if self._level is Level.RECOVERING else ""
 
     def recover(self) -> str:
-        """Recovers from a reflex on a person's word, and gives the arm its automatic recoveries back."""
+        """Recover from a fault on request of a person, and allow all automatic recoveries again."""
         self._recoveries.clear()
-        if self._condition is Condition.LOST:
+        if self._level is Level.LOST:
             return self._problem
-        if self._condition is Condition.FAULT:
+        if self._level is Level.FAULT:
             with self._lock:
-                self._asked_to_recover = True
+                self._recovery_requested = True
                 self._lock.notify()
-                self._lock.wait_for(lambda: not self._asked_to_recover, timeout=2.0)
+                self._lock.wait_for(lambda: not self._recovery_requested, timeout=2.0)
         return self.fault() or self.interruption()
 
     def flush(self, timeout: float) -> None:
-        """Waits until the worker has sent the last velocity."""
+        """Wait until the worker has sent the last velocity, at most `timeout` s."""
         with self._lock:
-            self._lock.wait_for(lambda: self._velocity is None or self._condition is not Condition.FINE, timeout)
+            self._lock.wait_for(lambda: self._velocity is None or self._level is not Level.OK, timeout)
 
     def close(self) -> None:
-        """Ends the worker; a motion still under way ends by its deadline."""
+        """End the worker; a motion in progress ends by its deadline."""
         with self._lock:
             self._closing = True
             self._lock.notify()
@@ -116,11 +118,11 @@ class FrankaDriver:
     # -- the worker ----------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        _take_realtime_priority()
-        # Connected here and not in the caller's thread: libfranka raises the priority of the thread that connects.
+        _use_realtime_priority()
+        # Connect in this thread: libfranka raises the priority of the thread that connects.
         try:
             self._arm = self._connect()
-        except Exception as error:  # franky raises what libfranka, Poco and pybind raise
+        except Exception as error:  # franky lets exceptions of libfranka, Poco and pybind through
             self._problem = self._explain(error)
             return
         finally:
@@ -131,18 +133,18 @@ class FrankaDriver:
                 self._lock.wait_for(lambda: self._velocity is not None or self._closing, timeout=period)
             try:
                 self._step()
-            except Exception as error:  # whatever it is, the bridge must hear of it
+            except Exception as error:  # report every error to the bridge
                 self._take_error(error)
 
     def _step(self) -> None:
-        if self._condition is Condition.LOST:
+        if self._level is Level.LOST:
             self._reconnect()
             return
-        self._read()
-        if self._condition is Condition.RECOVERING or self._asked_to_recover:
+        self._check_mode()
+        if self._level is Level.RECOVERING or self._recovery_requested:
             self._try_to_recover()
         velocity = self._take_velocity()
-        if velocity is None or self._condition is not Condition.FINE:
+        if velocity is None or self._level is not Level.OK:
             return
         milliseconds = round(1000.0 * self._settings.deadline)
         motion = self._api.JointVelocityMotion(velocity, duration=self._api.Duration(milliseconds))
@@ -154,45 +156,45 @@ class FrankaDriver:
             self._lock.notify_all()
             return velocity
 
-    def _read(self) -> None:
+    def _check_mode(self) -> None:
         mode, modes = self._measure(), self._api.RobotMode
         if mode == modes.UserStopped:
             self._fail("the user stop is pressed: release it, then call ~/arm")
         elif mode == modes.Guiding:
-            self._fail("the arm is being guided by hand: let it go, then call ~/arm")
-        elif mode == modes.Reflex and self._condition is Condition.FINE:
-            self._reflex("reflex")
+            self._fail("the arm is being guided by hand: release it, then call ~/arm")
+        elif mode == modes.Reflex and self._level is Level.OK:
+            self._take_reflex("reflex")
 
     def _measure(self) -> Any:
-        """Takes a measurement and returns the arm's mode."""
+        """Store a new measurement, if there is one, and return the robot's mode."""
         state = self._arm.state
-        measured = state.time.to_msec()
-        if measured != self._measured:  # while the robot is silent, franky repeats its last state
-            self._measured = measured
-            self._sample = JointSample(time.time(), np.array(state.q, float), np.array(state.dq, float))
+        measured_ms = state.time.to_msec()
+        if measured_ms != self._measured_ms:  # while the robot is silent, franky repeats its last state
+            self._measured_ms = measured_ms
+            self._measurement = JointMeasurement(time.monotonic(), np.array(state.q, float), np.array(state.dq, float))
         return state.robot_mode
 
     def _take_error(self, error: BaseException) -> None:
-        """A refused or aborted motion is a reflex; after anything else, the network's own errors too, connect anew."""
+        """Treat a refused or aborted motion as a reflex; reconnect after any other error."""
         if isinstance(error, (self._api.ControlException, self._api.CommandException)):
-            if self._condition is Condition.FINE:
-                self._reflex(str(error))
+            if self._level is Level.OK:
+                self._take_reflex(str(error))
         else:
-            self._condition, self._problem = Condition.LOST, self._explain(error)
+            self._level, self._problem = Level.LOST, self._explain(error)
 
-    def _reflex(self, why: str) -> None:
-        """A reflex is recovered from by itself, but only so often."""
+    def _take_reflex(self, reason: str) -> None:
+        """Start an automatic recovery, or report a fault if there were too many within RECOVERY_WINDOW."""
         now = time.monotonic()
         while self._recoveries and now - self._recoveries[0] > RECOVERY_WINDOW:
             self._recoveries.popleft()
         if len(self._recoveries) >= self._settings.max_recoveries:
-            self._fail(f"the arm stopped itself: {why}; see what it met, then call ~/arm")
+            self._fail(f"the arm stopped itself: {reason}; find the cause, then call ~/arm")
             return
         self._recoveries.append(now)
-        self._condition, self._problem = Condition.RECOVERING, f"the arm stopped itself, recovering: {why}"
+        self._level, self._problem = Level.RECOVERING, f"the arm stopped itself, recovering: {reason}"
 
     def _try_to_recover(self) -> None:
-        """Recovers, but never over a user stop or a hand that guides."""
+        """Recover from errors, but never while the user stop is pressed or a person guides the arm."""
         mode = self._arm.state.robot_mode
         try:
             if mode in (self._api.RobotMode.UserStopped, self._api.RobotMode.Guiding):
@@ -200,27 +202,27 @@ class FrankaDriver:
             if mode != self._api.RobotMode.Idle:
                 refusal = self._recover_from_errors()
                 if refusal:
-                    self._fail(f"the arm does not recover{refusal}: look at it in Desk, then call ~/arm")
+                    self._fail(f"the arm does not recover{refusal}: check it in Desk, then call ~/arm")
                     return
             with contextlib.suppress(self._api.ControlException, self._api.CommandException):
-                self._arm.poll_motion()  # the error recovered from: franky would raise it at the next motion
-            self._measure()  # a recovery takes longer than a state may be old
-            self._condition, self._problem = Condition.FINE, ""
+                self._arm.poll_motion()  # discards the old error, which franky would raise at the next motion
+            self._measure()  # a recovery takes longer than the bridge's state timeout
+            self._level, self._problem = Level.OK, ""
         finally:
             with self._lock:
                 self._velocity = None
-                self._asked_to_recover = False
+                self._recovery_requested = False
                 self._lock.notify_all()
 
     def _recover_from_errors(self) -> str:
-        """Has the arm recover; why it did not, or an empty string."""
+        """Request an error recovery; return why it failed, or an empty string."""
         try:
-            return "" if self._arm.recover_from_errors() else ", it still has errors"
+            return "" if self._arm.recover_from_errors() else " (it still reports errors)"
         except (self._api.ControlException, self._api.CommandException) as error:
             return f" ({error})"
 
-    def _fail(self, why: str) -> None:
-        self._condition, self._problem = Condition.FAULT, why
+    def _fail(self, reason: str) -> None:
+        self._level, self._problem = Level.FAULT, reason
 
     # -- the connection ------------------------------------------------------------------------------------------
 
@@ -240,39 +242,40 @@ class FrankaDriver:
         return arm
 
     def _reconnect(self) -> None:
-        """The fault stays until someone arms again: the arm may have been moved meanwhile."""
+        """Try to connect again; afterwards a fault remains, since a person may have moved the arm meanwhile."""
         try:
             self._arm = self._connect()
-        except Exception as error:  # as above
+        except Exception as error:  # as in _work
             self._problem = self._explain(error)
             with self._lock:
-                self._lock.wait_for(lambda: self._closing, timeout=RECONNECT_EVERY)
+                self._lock.wait_for(lambda: self._closing, timeout=RECONNECT_PERIOD)
             return
         with self._lock:
             self._velocity = None
-        self._fail("the connection was lost and is back: call ~/arm")
+        self._fail("the connection was lost and is restored: call ~/arm")
 
     def _explain(self, error: BaseException) -> str:
         api, address = self._api, self._settings.address
         name = type(error).__name__
         if isinstance(error, api.NetworkException):
             return (
-                f"no connection to the arm at {address} ({error}): is it on, its network cable in this computer, its "
-                "brakes open and FCI active in Desk?"
+                f"no connection to the arm at {address} ({error}): check that it is on, that its network cable is "
+                "connected to this computer, and that in Desk the brakes are open and FCI is active"
             )
         if isinstance(error, api.IncompatibleVersionException):
             return (
-                f"the arm at {address} speaks another protocol version ({error}): match franky-control to its firmware"
+                f"the arm at {address} uses another protocol version ({error}): install the franky-control release "
+                "for its firmware"
             )
         if isinstance(error, api.RealtimeException):
             return f"no real-time kernel ({error}): install PREEMPT_RT, or set driver.realtime: false in the robot file"
         if isinstance(error, (api.ControlException, api.CommandException, api.InvalidOperationException)):
-            return f"the arm at {address} takes no commands ({error}): in Desk open the brakes and activate FCI"
-        return f"the arm at {address}: {name}: {error}"
+            return f"the arm at {address} accepts no commands ({error}): open the brakes and activate FCI in Desk"
+        return f"error of the arm at {address}: {name}: {error}"
 
 
-def _take_realtime_priority() -> None:
-    """Has this thread, and libfranka's that it starts, run before everything ordinary, where that is permitted."""
+def _use_realtime_priority() -> None:
+    """Give this thread, and the libfranka threads that it starts, real-time priority if that is permitted."""
     with contextlib.suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
 
@@ -281,5 +284,5 @@ def _franky() -> Any:
     try:
         import franky
     except ImportError as error:
-        raise RuntimeError(f"the franka driver needs franky ({error}): pip install franky-control") from None
+        raise RuntimeError(f"the franka driver needs franky ({error}): run `pip install franky-control`") from None
     return franky

@@ -1,8 +1,7 @@
-"""The camera: frames at the training resolution with the stamp of their capture."""
+"""The camera node, which publishes frames at the training resolution with the stamp of their capture."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,7 @@ from franka_reacher_rl.cameras.video import DeviceCamera, VideoCamera
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_ns, steady_seconds
 from franka_reacher_rl.ros.messages import camera_info_msg, image_msg, time_from_msg, time_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
@@ -32,24 +32,30 @@ class Camera(Node):
         cv2.setNumThreads(1)
         self._image = declare(self, ImageSettings, "image")
         self._source = declare_param(
-            self, "source", "simulated", "simulated, a device such as /dev/video0, or a video file"
+            self,
+            "source",
+            "simulated",
+            "source of the frames: simulated, a device such as /dev/video0, or a video file",
         )
-        self._fps = float(declare_param(self, "fps", 60.0, "frames per second asked for [Hz]"))
-        self._frame_id = declare_param(self, "frame_id", "camera_optical_frame", "frame of the camera in /tf")
-        self._robot_name = declare_param(self, "robot", "panda_sim", "robot file, for the simulated camera")
+        self._fps = float(declare_param(self, "fps", 60.0, "requested frame rate [Hz]"))
+        self._frame_id = declare_param(self, "frame_id", "camera_optical_frame", "frame_id of the images")
+        self._robot_name = declare_param(
+            self, "robot", "panda_sim", "robot file of the simulated camera: a name in config/robots, or a path"
+        )
         if not 1.0 <= self._fps <= 1000.0:
             raise ValueError(f"parameter fps = {self._fps} is not allowed: 1 to 1000 Hz")
         self._images = self.create_publisher(Image, "~/image_raw", qos.NEWEST)
         self._infos = self.create_publisher(CameraInfo, "~/camera_info", qos.NEWEST)
         self._feed = StateFeed()
-        self._frames_before, self._measured_at = 0, time.monotonic()
+        self._frames_before, self._measured_at = 0, steady_seconds()
         if self._source == "simulated":
             self._robot = Robot.load(self._robot_name)
             self.create_subscription(JointState, "joint_states", self._on_joints, qos.NEWEST)
             self.create_subscription(PoseStamped, "target", self._on_target, qos.LATCHED)
         elif not Path(self._source).exists():
             raise ValueError(
-                f"camera {self._source!r} is not there: give simulated, a device (see `ls /dev/video*`) or a video file"
+                f"camera {self._source!r} does not exist: give simulated, a device (list them with `ls /dev/video*`) "
+                "or a video file"
             )
         self._grabber = Grabber(self._open, self._publish, self._on_missing, self._on_lost)
         self._grabber.start()
@@ -63,33 +69,36 @@ class Camera(Node):
         return VideoCamera(self._source, *size, self._fps)
 
     def _publish(self, captured: Captured, source: FrameSource) -> None:
-        """Called in the grabber's thread, so that no frame waits for the executor."""
+        """Publish a frame, in the grabber's thread, so that it does not wait for the executor."""
         header = Header(stamp=time_msg(captured.stamp), frame_id=self._frame_id)
         self._images.publish(image_msg(captured.frame, header))
         if self._infos.get_subscription_count():
             self._infos.publish(camera_info_msg(header, self._image.width, self._image.height, source.vertical_fov))
 
-    def _on_missing(self, why: str) -> None:
-        self.get_logger().fatal(f"no camera: {why}")
+    def _on_missing(self, reason: str) -> None:
+        self.get_logger().fatal(f"no camera: {reason}")
         self.finish(1)
 
-    def _on_lost(self, why: str) -> None:
-        self.get_logger().error(f"camera lost: {why}; trying again", throttle_duration_sec=5.0)
+    def _on_lost(self, reason: str) -> None:
+        self.get_logger().error(f"camera lost: {reason}; trying to reopen it", throttle_duration_sec=5.0)
 
     def _on_joints(self, message: JointState) -> None:
         position = dict(zip(message.name, message.position, strict=False))
         try:
             q = np.array([position[joint] for joint in self._robot.joints])
         except KeyError as error:
-            raise ValueError(f"joint_states has no joint {error}: it has {', '.join(message.name)}") from None
-        self._feed.set_state(q, time_from_msg(message.header.stamp))
+            raise ValueError(f"joint_states lacks joint {error}: it contains {', '.join(message.name)}") from None
+        stamp = message.header.stamp
+        # After a step of the wall clock, a stamp may appear to be in the future; the camera would wait for that time.
+        measured = min(steady_from_stamp(stamp), steady_ns()) * 1e-9
+        self._feed.set_state(q, time_from_msg(stamp), measured)
 
     def _on_target(self, message: PoseStamped) -> None:
         p = message.pose.position
         self._feed.set_target(np.array([p.x, p.y, p.z]))
 
     def diagnose(self) -> Diagnosis:
-        health, now = self._grabber.health, time.monotonic()
+        health, now = self._grabber.health, steady_seconds()
         rate = (health.frames - self._frames_before) / max(1e-6, now - self._measured_at)
         self._frames_before, self._measured_at = health.frames, now
         values = {"frames": health.frames, "frames_per_second": round(rate, 1), "reopened": health.reopened}
@@ -100,7 +109,7 @@ class Camera(Node):
             return DiagnosticStatus.ERROR, f"frozen: {health.equal} equal frames in a row", values
         if health.black:
             self.get_logger().warning("the camera's frames are black", throttle_duration_sec=10.0)
-            return DiagnosticStatus.WARN, "black frames: is the lens covered, the light off?", values
+            return DiagnosticStatus.WARN, "frames are black: check the lens cover and the light", values
         return DiagnosticStatus.OK, f"{rate:.1f} frames per second", values
 
     def on_stop(self) -> None:
@@ -108,5 +117,5 @@ class Camera(Node):
 
 
 def main() -> None:
-    """Runs the camera."""
+    """Run the camera node."""
     run_node(Camera)

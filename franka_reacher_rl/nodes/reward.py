@@ -1,4 +1,4 @@
-"""The reward and the mask of each frame."""
+"""The reward node, which computes reward and mask of every frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from franka_reacher_rl.ros.parameters import declare, on_change
 
 
 class Reward(Node):
-    """Publishes `~/value` for each frame on `image`, and `~/mask` for the eye when someone looks."""
+    """Publishes `~/value` for every frame on `image`, and `~/mask` for display while it has subscribers."""
 
     def __init__(self) -> None:
         super().__init__("reward")
@@ -39,5 +39,5 @@ class Reward(Node):
 
 
 def main() -> None:
-    """Runs the reward."""
+    """Run the reward node."""
     run_node(Reward)

@@ -1,4 +1,7 @@
-"""The robot bridge: the only node that talks to a robot."""
+"""The robot bridge, the only node that communicates with a robot.
+
+All times are on the steady clock. Message stamps are converted when a message arrives or leaves.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +16,38 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from franka_reacher_rl.core.arm.bridge import ARMED, Bridge, Measured, Mode, Output, Status
+from franka_reacher_rl.core.arm.bridge import ARMED, Bridge, Mode, Output, Status
+from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.moves import Move
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers import make_driver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import floats_msg, pose_msg, time_from_msg, time_msg
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_seconds
+from franka_reacher_rl.ros.messages import floats_msg, pose_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 from franka_reacher_rl.srv import MoveTo
 
-COUNT_EVERY = 0.2  # s, between looks at who publishes commands
-COUNTERS_EVERY = 0.5  # s, between statuses in which only counters changed
-LONGEST_STOP = 1.0  # s, to come to rest before the node goes
+PUBLISHER_CHECK_PERIOD = 0.2  # s, between counts of the publishers of commands
+COUNTERS_PERIOD = 0.5  # s, between statuses in which only counters changed
+LONGEST_STOP = 1.0  # s, to bring the arm to rest when the node shuts down
 
 
 class RobotBridge(Node):
-    """Takes `velocity_command`, drives one arm, publishes `~/robot_state` and `~/status`.
+    """Executes `velocity_command` on one arm and publishes `~/robot_state` and `~/status`.
 
-    Services: `~/move_to`, `~/stop`, `~/arm`.
+    It offers the services `~/move_to`, `~/stop` and `~/arm`.
     """
 
     def __init__(self) -> None:
         super().__init__("robot_bridge")
-        robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name of config/robots, or a path"))
-        address = declare_param(self, "address", "", "of the robot, for the franka driver; empty: the robot file's")
+        robot = Robot.load(
+            declare_param(self, "robot", "panda_sim", "robot file: a name in config/robots, or the path of a YAML file")
+        )
+        address = declare_param(
+            self, "address", "", "franka driver: host name or IP address of the robot; empty: that of the robot file"
+        )
         if address:
             robot = replace(robot, driver=replace(robot.driver, address=address))
         self._bridge = Bridge(robot)
@@ -51,18 +60,18 @@ class RobotBridge(Node):
         self._commands = self.create_subscription(JointState, "velocity_command", self._on_command, qos.RELIABLE)
         self.create_service(Trigger, "~/stop", self._on_stop_request)
         self.create_service(Trigger, "~/arm", self._on_arm_request)
-        # A move takes seconds: its callback waits in a group of its own, so that the cycle goes on meanwhile.
+        # A move takes seconds, so its callback has a group of its own, which does not block the control cycle.
         self.create_service(MoveTo, "~/move_to", self._on_move_to, callback_group=ReentrantCallbackGroup())
-        self.create_timer(1.0 / robot.driver.control_rate, self._cycle)
-        self.create_timer(COUNT_EVERY, self._count_publishers)
+        self.steady_timer(1.0 / robot.driver.control_rate, self._cycle)
+        self.steady_timer(PUBLISHER_CHECK_PERIOD, self._count_publishers)
 
     # -- the control cycle ----------------------------------------------------------------------------------------
 
     def _cycle(self) -> None:
-        now = self.now()
-        sample = self._driver.state()
-        if sample is not None:
-            self._bridge.take_state(now, sample.stamp, sample.q, sample.dq)
+        now = steady_seconds()
+        measurement = self._driver.state()
+        if measurement is not None:
+            self._bridge.take_state(now, measurement.stamp, measurement.q, measurement.dq)
         fault = self._driver.fault()
         if fault:
             self._bridge.fail(now, fault)
@@ -78,10 +87,10 @@ class RobotBridge(Node):
         self._publish_status()
         self._answer_moves()
 
-    def _publish_state(self, measured: Measured, output: Output) -> None:
+    def _publish_state(self, measured: JointMeasurement, output: Output) -> None:
         robot = self._bridge.robot
         state = RobotState(
-            header=Header(stamp=time_msg(measured.stamp), frame_id=robot.model.base_frame),
+            header=Header(stamp=stamp_from_steady(round(measured.stamp * 1e9)), frame_id=robot.model.base_frame),
             joint_names=robot.joints,
             q=floats_msg(measured.q, "d"),
             dq=floats_msg(measured.dq, "d"),
@@ -94,11 +103,11 @@ class RobotBridge(Node):
         self._states.publish(state)
 
     def _publish_status(self) -> None:
-        status, now = self._bridge.status, time.monotonic()
+        status, now = self._bridge.status, steady_seconds()
         if status is self._published_status or (self._only_counted() and now < self._status_due):
             return
         self._log_changes()
-        self._published_status, self._status_due = status, now + COUNTERS_EVERY
+        self._published_status, self._status_due = status, now + COUNTERS_PERIOD
         self._statuses.publish(
             RobotStatus(
                 header=Header(stamp=self.get_clock().now().to_msg()),
@@ -120,16 +129,17 @@ class RobotBridge(Node):
     def _log_changes(self) -> None:
         status, before = self._bridge.status, self._published_status or Status()
         if status.fault and status.fault != before.fault:
-            self.get_logger().error(f"fault: {status.fault}; when it is mended, call ~/arm")
+            self.get_logger().error(f"fault: {status.fault}; call ~/arm once the cause is fixed")
         if status.mode is Mode.STOPPED and before.mode is not Mode.STOPPED:
-            self.get_logger().info("stopped; ~/arm lets it go on")
+            self.get_logger().info("stopped; call ~/arm to continue")
         if status.commands_refused != before.commands_refused:
             self.get_logger().warning(f"command refused: {status.last_refusal}", throttle_duration_sec=2.0)
 
-    # -- what comes in --------------------------------------------------------------------------------------------
+    # -- inputs ---------------------------------------------------------------------------------------------------
 
     def _on_command(self, message: JointState) -> None:
-        self._bridge.take_command(self.now(), time_from_msg(message.header.stamp), message.name, message.velocity)
+        stamp = steady_from_stamp(message.header.stamp) * 1e-9
+        self._bridge.take_command(steady_seconds(), stamp, message.name, message.velocity)
 
     def _count_publishers(self) -> None:
         if self._commands.handle is None:
@@ -138,19 +148,19 @@ class RobotBridge(Node):
         self._bridge.set_publishers([f"{i.node_namespace.rstrip('/')}/{i.node_name}" for i in infos])
 
     def _on_stop_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._bridge.stop(self.now())
-        response.success, response.message = True, "stopping; call ~/arm to go on"
+        self._bridge.stop(steady_seconds())
+        response.success, response.message = True, "stopping; call ~/arm to continue"
         return response
 
     def _on_arm_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._count_publishers()
-        problem = self._driver.recover() or self._bridge.arm(self.now())
+        problem = self._driver.recover() or self._bridge.arm(steady_seconds())
         response.success, response.message = not problem, problem or "armed"
         return response
 
     async def _on_move_to(self, request: MoveTo.Request, response: MoveTo.Response) -> MoveTo.Response:
         try:
-            move = self._bridge.move_to(self.now(), request.joint_names, request.position, request.timeout)
+            move = self._bridge.move_to(steady_seconds(), request.joint_names, request.position, request.timeout)
         except ValueError as error:
             response.success, response.message = False, str(error)
             return response
@@ -166,7 +176,7 @@ class RobotBridge(Node):
                 del self._moves[key]
                 ended.set_result(None)
 
-    # -- for people -----------------------------------------------------------------------------------------------
+    # -- diagnostics and shutdown ---------------------------------------------------------------------------------
 
     def diagnose(self) -> tuple[bytes, str, dict[str, object]]:
         status = self._bridge.status
@@ -178,18 +188,18 @@ class RobotBridge(Node):
         return DiagnosticStatus.OK, status.mode.value, values
 
     def on_stop(self) -> None:
-        """Brings the arm to rest, whatever ended the node."""
+        """Bring the arm to rest before the node ends, for whatever reason it ends."""
         if self._bridge.status.mode is not Mode.STARTING:
             period = 1.0 / self._bridge.robot.driver.control_rate
-            end = time.monotonic() + LONGEST_STOP
-            while not self._bridge.motion.at_rest and time.monotonic() < end:
+            end = steady_seconds() + LONGEST_STOP
+            while not self._bridge.motion.at_rest and steady_seconds() < end:
                 self._driver.send(self._bridge.brake().velocity)
                 time.sleep(period)
             self._driver.send(np.zeros(self._bridge.robot.dof))
-            self._driver.flush(max(0.0, end - time.monotonic()))
+            self._driver.flush(max(0.0, end - steady_seconds()))
         self._driver.close()
 
 
 def main() -> None:
-    """Runs the robot bridge."""
+    """Run the robot bridge."""
     run_node(RobotBridge)

@@ -1,8 +1,6 @@
-"""A simulated arm in real time, behind the topics of a ros2_control arm with a forward velocity controller."""
+"""A simulated arm in real time, with the topics of a ros2_control forward velocity controller."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -13,6 +11,7 @@ from visualization_msgs.msg import Marker
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.messages import floats_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
@@ -20,46 +19,48 @@ from franka_reacher_rl.ros.robot_description import RobotDescription
 from franka_reacher_rl.sim.world import World
 from franka_reacher_rl.srv import PlaceTarget
 
-_LONGEST_STEP = 0.1  # s; a process that slept longer does not catch up
+_LONGEST_STEP = 0.1  # s; after a longer pause of the process the simulation does not catch up
 _TF_RATE = 25.0  # Hz
 
 
 class SimRobot(Node):
-    """Publishes `~/joint_states` and `~/target`; takes velocities on `~/commands`."""
+    """Publishes `~/joint_states` and `~/target`, and executes the velocities received on `~/commands`."""
 
     def __init__(self) -> None:
         super().__init__("sim_robot")
-        self._robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name or a path"))
-        rate = float(declare_param(self, "rate", 120.0, "joint states per second [Hz]"))
+        self._robot = Robot.load(
+            declare_param(self, "robot", "panda_sim", "robot file: a name in config/robots, or the path of a YAML file")
+        )
+        rate = float(declare_param(self, "rate", 120.0, "publishing rate of the joint states [Hz]"))
         if not 10.0 <= rate <= 500.0:
             raise ValueError(f"parameter rate = {rate} is not allowed: 10 to 500 Hz")
         self._timeout = float(
-            declare_param(self, "command_timeout", 0.5, "without a command for this long the arm stands still [s]")
+            declare_param(self, "command_timeout", 0.5, "time without a command after which the arm stops [s]")
         )
         self._world = World(self._robot)
         self._commanded = 0.0
-        self._stepped = time.monotonic()
+        self._stepped = steady_seconds()
         self._tf_due = 0.0
         self._states = self.create_publisher(JointState, "~/joint_states", qos.RELIABLE)
         self._targets = self.create_publisher(PoseStamped, "~/target", qos.LATCHED)
         self._markers = self.create_publisher(Marker, "~/target_marker", qos.LATCHED)
         self._tf = self.create_publisher(TFMessage, "/tf", 10)
         self._description = self.create_publisher(String, "/robot_description", qos.LATCHED)
-        self._drawn = RobotDescription(self._robot)
-        self._description.publish(String(data=self._drawn.urdf))
+        self._links = RobotDescription(self._robot)
+        self._description.publish(String(data=self._links.urdf))
         self.create_subscription(Float64MultiArray, "~/commands", self._on_command, qos.RELIABLE)
         self.create_service(PlaceTarget, "~/place_target", self._on_place_target)
-        self.create_timer(1.0 / rate, self._on_timer)
+        self.steady_timer(1.0 / rate, self._on_timer)
         self._publish_target()
 
     def _advance(self) -> None:
-        now = time.monotonic()
+        now = steady_seconds()
         self._world.step(min(now - self._stepped, _LONGEST_STEP))
         self._stepped = now
 
     def _on_timer(self) -> None:
         self._advance()
-        if self._stepped - self._commanded > self._timeout:  # whoever sent them is gone
+        if self._stepped - self._commanded > self._timeout:
             self._world.set_command(np.zeros(self._robot.dof))
         stamp = self.get_clock().now().to_msg()
         state = JointState(name=self._robot.joints)
@@ -69,7 +70,7 @@ class SimRobot(Node):
         self._states.publish(state)
         if self._stepped >= self._tf_due and self._tf.get_subscription_count():
             self._tf_due = self._stepped + 1.0 / _TF_RATE
-            self._tf.publish(self._drawn.transforms(self._world.q, stamp))
+            self._tf.publish(self._links.transforms(self._world.q, stamp))
 
     def _on_command(self, message: Float64MultiArray) -> None:
         self._advance()
@@ -104,5 +105,5 @@ class SimRobot(Node):
 
 
 def main() -> None:
-    """Runs the simulated robot."""
+    """Run the simulated robot."""
     run_node(SimRobot)

@@ -1,4 +1,4 @@
-"""The URDF of a simulated arm and the poses of its links, so that RViz has something to draw."""
+"""The URDF of a simulated arm and the transforms of its links, for display in RViz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from franka_reacher_rl.ros.messages import pose_msg
 
 
 class RobotDescription:
-    """Reads the robot's URDF once; links that are not on a joint of the robot file stay where the URDF puts them."""
+    """Computes the transforms of the robot's links; joints that the robot file does not name stay at neutral."""
 
     def __init__(self, robot: Robot) -> None:
         path = find_model(robot.model.urdf)
@@ -27,7 +27,7 @@ class RobotDescription:
         self._links = [(i, f.name) for i, f in frames if f.type == pinocchio.FrameType.BODY and f.name != self._base]
 
     def transforms(self, q: Vector, stamp: Time) -> TFMessage:
-        """Every link's pose in the base frame; q is (joints,) in rad."""
+        """Return the transform of every link in the base frame at joint positions q, (joints,) in rad."""
         full = pinocchio.neutral(self._model)
         full[self._indices] = q
         pinocchio.framesForwardKinematics(self._model, self._data, full)

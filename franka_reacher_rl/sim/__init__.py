@@ -1,1 +1,1 @@
-"""The simulated world: arm, table, target and wrist camera in MuJoCo. Never imports ROS."""
+"""The simulation of arm, table, target and wrist camera in MuJoCo, without ROS."""

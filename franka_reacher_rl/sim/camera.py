@@ -1,4 +1,4 @@
-"""The simulated wrist camera, in the physics' process or in another: a pose goes in, a frame comes out."""
+"""The simulated wrist camera, which renders a frame of a given pose in any process."""
 
 from __future__ import annotations
 
@@ -23,29 +23,31 @@ _open: weakref.WeakSet[WristCamera] = weakref.WeakSet()
 
 
 class WristCamera:
-    """A webcam at the flange, looking along its axis.
+    """A webcam at the flange, looking along the flange's axis.
 
-    Draws what it is told, without physics, so a process of its own needs no more than the robot file. It belongs to
-    the thread that draws the first frame.
+    It renders a given pose without physics, so a separate process needs only the robot file. After the first frame it
+    can be used only in the thread that rendered it.
     """
 
     def __init__(self, source: World | Robot, width: int, height: int) -> None:
-        """Makes a camera; OpenGL starts with the first frame.
+        """Create a camera; OpenGL is initialised with the first frame.
 
         Args:
-            source: A world, whose arm and target are then the default of what is drawn, or only a robot.
-            width: Of a frame in px.
-            height: Of a frame in px.
+            source: A world, whose arm and target are rendered by default, or only a robot.
+            width: Frame width in px.
+            height: Frame height in px.
 
         Raises:
-            RuntimeError: No OpenGL on this machine; the message names the Debian packages.
+            RuntimeError: There is no OpenGL on this machine; the message names the Debian packages.
             ValueError: The size is not allowed, or the robot cannot be simulated.
         """
         self.world = source if isinstance(source, World) else None
         self.robot = source.robot if isinstance(source, World) else source
         self.model = scene.build(self.robot) if self.world is None else self.world.model
         if not (1 <= width <= MAX_SIZE and 1 <= height <= MAX_SIZE):
-            raise ValueError(f"a frame of {width} x {height} px is not allowed: 1 to {MAX_SIZE} px each way")
+            raise ValueError(
+                f"a frame of {width} x {height} px is not allowed: width and height are 1 to {MAX_SIZE} px"
+            )
         self.width, self.height = width, height
         gl.choose_backend()
         self._data = mujoco.MjData(self.model)
@@ -57,19 +59,19 @@ class WristCamera:
         _open.add(self)
 
     def render(self, q: Vector | None = None, target: Vector | None = None) -> Frame:
-        """What the wrist camera sees; the arm itself is not drawn.
+        """Render the view of the wrist camera, without the arm.
 
         Args:
-            q: Joint positions, (joints,) in rad; left out, the world's.
-            target: Centre of the bean bag in the base frame, (3,), or its place on the table, (2,), in m; left out,
-                the world's.
+            q: Joint positions, (joints,) in rad; default: those of the world.
+            target: Centre of the bean bag in the base frame, (3,), or its position on the table, (2,), in m; default:
+                that of the world.
 
         Returns:
-            (height, width, 3) uint8, RGB.
+            RGB image, (height, width, 3) uint8.
 
         Raises:
-            ValueError: A pose is missing where there is no world, or has the wrong length.
-            RuntimeError: OpenGL does not start, or another thread draws.
+            ValueError: A pose is missing although there is no world, or has the wrong length.
+            RuntimeError: OpenGL does not start, or the first frame was rendered in another thread.
         """
         self._pose(q, target)
         return self._draw(self._wrist, self.width, self.height, arm=False)
@@ -77,16 +79,16 @@ class WristCamera:
     def render_outside(
         self, q: Vector | None = None, target: Vector | None = None, *, width: int = 640, height: int = 480
     ) -> Frame:
-        """The arm, the table and the bean bag from outside, with shadows: a picture for people.
+        """Render arm, table and bean bag from a fixed viewpoint, with shadows, for documentation.
 
         Args:
             q: As for render().
             target: As for render().
-            width: Of the picture in px.
-            height: Of the picture in px.
+            width: Image width in px.
+            height: Image height in px.
 
         Returns:
-            (height, width, 3) uint8, RGB.
+            RGB image, (height, width, 3) uint8.
 
         Raises:
             ValueError: As for render().
@@ -94,17 +96,17 @@ class WristCamera:
         """
         self._pose(q, target)
         twice = self._draw(self._outside, 2 * width, 2 * height, arm=True)
-        # (2h, 2w, 3): the mean of each 2 x 2 px smooths the edges
+        # (2h, 2w, 3): averaging blocks of 2 x 2 px smooths the edges
         return np.asarray(twice.reshape(height, 2, width, 2, 3).mean((1, 3)), np.uint8)
 
     @property
     def intrinsics(self) -> Vector:
-        """The camera matrix K, (3, 3) in px, of a pinhole without distortion, as sensor_msgs/CameraInfo has it."""
+        """Camera matrix K of sensor_msgs/CameraInfo, (3, 3) in px, for a pinhole camera without distortion."""
         focal = 0.5 * self.height / math.tan(0.5 * math.radians(self.model.cam_fovy[self._wrist]))
         return np.array([[focal, 0.0, 0.5 * self.width], [0.0, focal, 0.5 * self.height], [0.0, 0.0, 1.0]])
 
     def close(self) -> None:
-        """Frees OpenGL; frames can no longer be drawn. Closing twice is allowed."""
+        """Release OpenGL, after which no frame can be rendered; closing again has no effect."""
         _open.discard(self)
         for canvas in self._canvases.values():
             canvas.close()
@@ -118,12 +120,12 @@ class WristCamera:
 
     def _pose(self, q: Vector | None, target: Vector | None) -> None:
         if self.world is None and (q is None or target is None):
-            raise ValueError("a camera without a world needs q and target")
+            raise ValueError("a camera without a world needs q and target: pass both")
         q = self.world.q if q is None and self.world is not None else np.asarray(q, float)
         target = self.world.target if target is None and self.world is not None else np.asarray(target, float)
         if q.shape != (self.robot.dof,) or target.shape not in ((2,), (3,)):
             raise ValueError(
-                f"q has shape {q.shape} and target {target.shape}: not ({self.robot.dof},) and (2,) or (3,)"
+                f"q has shape {q.shape} and target {target.shape}: give ({self.robot.dof},) and (2,) or (3,)"
             )
         self._data.qpos[self._positions] = q
         self._data.mocap_pos[self._target, : len(target)] = target
@@ -137,14 +139,14 @@ class WristCamera:
 
 
 class _Canvas:
-    """OpenGL and MuJoCo's drawing state for frames of one size, of one thread."""
+    """OpenGL context and MuJoCo rendering state for frames of one size, used by one thread."""
 
     def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
         self._model = model
         self._thread = threading.get_ident()
         self._gl: Any = gl.make_context(width, height)
         self._gl.make_current()
-        model.vis.global_.offwidth, model.vis.global_.offheight = width, height  # the context reads its size there
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height  # MjrContext reads its size from here
         self._view = mujoco.MjrRect(0, 0, width, height)
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
@@ -156,7 +158,7 @@ class _Canvas:
 
     def draw(self, data: mujoco.MjData, camera: int, *, arm: bool) -> Frame:
         if threading.get_ident() != self._thread:
-            raise RuntimeError("a WristCamera draws in one thread only: the one of its first frame")
+            raise RuntimeError("a WristCamera renders in one thread only, that of its first frame: create another one")
         self._gl.make_current()
         self._camera.fixedcamid = camera
         self._option.geomgroup[scene.ARM_GROUP] = arm
@@ -167,10 +169,10 @@ class _Canvas:
         mujoco.mjr_render(self._view, self._scene, self._context)
         frame = np.empty((self._view.height, self._view.width, 3), np.uint8)
         mujoco.mjr_readPixels(frame, None, self._view, self._context)
-        return np.ascontiguousarray(frame[::-1])  # OpenGL's first row is the lowest
+        return np.ascontiguousarray(frame[::-1])  # OpenGL starts with the bottom row
 
     def close(self) -> None:
-        # Only the drawing thread may free what it drew with; elsewhere the process's end does.
+        # Only the rendering thread may free the context; otherwise it lives until the process ends.
         if threading.get_ident() == self._thread:
             self._gl.make_current()
             self._context.free()
@@ -180,7 +182,7 @@ class _Canvas:
 
 @atexit.register
 def _close_all() -> None:
-    """Frees OpenGL while its bindings still live: later, they print tracebacks."""
+    """Release OpenGL before its bindings are unloaded, since they would print tracebacks afterwards."""
     for camera in list(_open):
         with contextlib.suppress(Exception):
             camera.close()

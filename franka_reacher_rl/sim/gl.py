@@ -1,4 +1,4 @@
-"""Which OpenGL draws the simulated camera: EGL first (GPU or Mesa in software), OSMesa where there is no EGL."""
+"""Selection of the OpenGL backend of the simulated camera: EGL (GPU or Mesa's software renderer), otherwise OSMesa."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ _EGL_PLATFORM_DEVICE_EXT = 0x313F
 
 
 def choose_backend() -> str:
-    """The OpenGL to draw with: `MUJOCO_GL` where it is set, else what this machine has.
+    """Return the OpenGL backend to use: `MUJOCO_GL` if it is set, else one that works on this machine.
 
-    Looks by loading the library and opening a display, a few milliseconds, since a wrong guess cannot be taken back:
-    the first OpenGL binding that a process imports is the one it keeps.
+    The check loads the library and opens a display, which takes a few milliseconds. A wrong choice could not be undone,
+    because a process keeps the first OpenGL binding that it imports.
 
     Returns:
-        `egl`, `osmesa` or what `MUJOCO_GL` says (`glfw`).
+        `egl`, `osmesa`, or `glfw` if `MUJOCO_GL` requests it.
 
     Raises:
-        RuntimeError: Neither is there; the message names the Debian packages.
+        RuntimeError: No backend is available; the message names the Debian packages.
     """
     asked = os.environ.get("MUJOCO_GL", "").lower()
     if asked in ("egl", "osmesa", "glfw"):
         return asked
     if asked:
-        raise RuntimeError(f"MUJOCO_GL={asked} draws nothing: unset it, or set it to egl, osmesa or glfw")
+        raise RuntimeError(f"MUJOCO_GL={asked} cannot render: unset it, or set it to egl, osmesa or glfw")
     if _egl_opens():
         return "egl"
     if _load("osmesa") is not None:
         return "osmesa"
     raise RuntimeError(
-        "The simulated camera needs OpenGL, and neither EGL nor OSMesa is here. On Debian or Ubuntu: "
-        f"sudo apt-get install {PACKAGES['egl']} (EGL, faster) or sudo apt-get install {PACKAGES['osmesa']} (OSMesa)."
+        "the simulated camera needs OpenGL, but neither EGL nor OSMesa is installed; on Debian or Ubuntu: "
+        f"sudo apt-get install {PACKAGES['egl']} (EGL, faster) or sudo apt-get install {PACKAGES['osmesa']} (OSMesa)"
     )
 
 
 def make_context(width: int, height: int) -> Any:
-    """An OpenGL context that draws off screen; make it current in the thread that draws.
+    """Create an OpenGL context for off-screen rendering, to be made current in the rendering thread.
 
     Args:
-        width: Widest frame in px.
-        height: Highest frame in px.
+        width: Largest frame width in px.
+        height: Largest frame height in px.
 
     Returns:
         MuJoCo's GLContext, with `make_current()` and `free()`.
 
     Raises:
-        RuntimeError: No OpenGL, or it refuses; the message names the Debian packages.
+        RuntimeError: OpenGL is missing or does not start; the message names the Debian packages.
     """
     backend = choose_backend()
-    # Mesa's software renderer starts a thread per core; frames this small are drawn faster by the calling thread alone,
-    # and the other cores belong to the learner.
+    # Mesa's software renderer starts a thread per core. Frames this small render faster in the calling thread alone,
+    # which leaves the other cores to the learner.
     os.environ.setdefault("LP_NUM_THREADS", "0")
-    os.environ["MUJOCO_GL"] = backend  # MuJoCo's own loader reads it too
+    os.environ["MUJOCO_GL"] = backend  # MuJoCo's loader reads it too
     try:
         return importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
-    except Exception as error:  # the bindings raise ImportError, AttributeError, OpenGL's own or RuntimeError
+    except Exception as error:  # the bindings raise ImportError, AttributeError, OpenGL errors or RuntimeError
         hint = f"; try: sudo apt-get install {PACKAGES[backend]}" if backend in PACKAGES else ""
         raise RuntimeError(f"OpenGL through {backend} does not start: {error}{hint}") from error
 
@@ -77,7 +77,7 @@ def _load(backend: str) -> ctypes.CDLL | None:
 
 
 def _egl_opens() -> bool:
-    """Whether some EGL device initialises, asked the way MuJoCo will ask."""
+    """Return whether an EGL device can be initialised, checked in the same way as MuJoCo does it."""
     egl = _load("egl")
     if egl is None:
         return False

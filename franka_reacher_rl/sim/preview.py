@@ -1,4 +1,4 @@
-"""Pictures of the simulated world: `python -m franka_reacher_rl.sim.preview --robot panda_sim --out DIR`."""
+"""Images of the simulation: `python -m franka_reacher_rl.sim.preview --robot panda_sim --out DIR`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from franka_reacher_rl.sim.world import World
 
 
 def pictures(robot: Robot, seed: int, width: int, height: int) -> dict[str, Frame]:
-    """The start of one episode: wrist view, its mask, the robot from outside, and the three in a row.
+    """Render the start of an episode: wrist view, its mask, the robot from outside, and all three side by side.
 
     Args:
         robot: A robot that can be simulated.
-        seed: Draws start pose and target.
-        width: Of each of the three in px.
-        height: Of each of the three in px.
+        seed: Seed of start pose and target.
+        width: Width of each of the three images in px.
+        height: Height of each of the three images in px.
 
     Returns:
-        Name to picture, (height, width, 3) uint8, RGB.
+        RGB images by name, (height, width, 3) uint8 each.
 
     Raises:
-        RuntimeError: No OpenGL.
+        RuntimeError: There is no OpenGL on this machine.
         ValueError: The robot cannot be simulated.
     """
     random = np.random.default_rng(seed)
@@ -46,7 +46,7 @@ def pictures(robot: Robot, seed: int, width: int, height: int) -> dict[str, Fram
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the pictures as PNG files and says where."""
+    """Write the images as PNG files and print their paths."""
     parser = argparse.ArgumentParser(description="Draws the simulated world: wrist view, mask, robot from outside.")
     parser.add_argument("--robot", default="panda_sim", help="robot file, a name or a path (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures, made where missing")

@@ -1,4 +1,4 @@
-"""The simulated room: any arm that MuJoCo can read, put on a table with a red bean bag and a wrist camera."""
+"""Assembly of the MuJoCo model: an arm on a table, with a red bean bag and a wrist camera."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
 
 SCENE = Path(__file__).resolve().parent / "scene.xml"
-ARM = "arm/"  # prefix of the arm's names in the scene
+ARM = "arm/"  # prefix of the arm's element names in the scene
 WRIST_CAMERA = "wrist_camera"
 OPTICAL_FRAME = "wrist_camera_optical_frame"
-WRIST_FOVY = 45.0  # degrees, a common webcam at 16:9
-ARM_GROUP = 3  # geom group of the arm, which the wrist camera does not draw
+WRIST_FOVY = 45.0  # degrees, vertical field of view of a common 16:9 webcam
+ARM_GROUP = 3  # geom group of the arm, which the wrist camera does not render
 SERVO_TIME = 0.001  # s, time constant of the velocity servos at the start pose
-# kg m^2, of a geared motor's rotor as its joint feels it, for joints whose model gives no armature. Franka's figures
-# for the FR3 are 0.2 to 0.6 (README of franka_description in Drake); without it the light joints of the wrist would
-# feel every jolt of the heavy ones.
+# kg m^2, reflected rotor inertia of joints whose model gives no armature. Franka's values for the FR3 are 0.2 to 0.6
+# (README of franka_description in Drake). Without it, the acceleration of heavy joints would disturb the light ones of
+# the wrist.
 ROTOR_INERTIA = 0.3
 
 
 def build(robot: Robot) -> mujoco.MjModel:
-    """Puts the robot's arm into the room and gives it velocity servos and a wrist camera.
+    """Build the model of the robot's arm in the scene, with velocity servos and a wrist camera.
 
-    The arm may be an MJCF or a URDF: MuJoCo reads both. Its own actuators, keyframes and sensors are left out. Nothing
-    collides: what keeps the arm off the table is the safety filter's workspace.
+    The arm may be an MJCF or a URDF, since MuJoCo reads both. Its own actuators, keyframes and sensors are removed.
+    Collisions are disabled: the safety filter's workspace keeps the arm off the table.
 
     Raises:
         ValueError: The robot cannot be simulated, or its model lacks a joint or a frame; the message names it.
     """
     if not robot.model.mjcf:
-        raise ValueError(f"robot {robot.name!r} has no model.mjcf, so it cannot be simulated")
+        raise ValueError(f"robot {robot.name!r} cannot be simulated: set model.mjcf in its file")
     arm = mujoco.MjSpec.from_file(str(find_model(robot.model.mjcf)))
     _check_joints(robot, arm)
     _add_wrist_camera(robot, arm)
     for part in (*arm.actuators, *arm.keys, *arm.sensors):
         arm.delete(part)
     for body in arm.bodies:
-        body.gravcomp = 1.0  # an arm's own controller holds it
+        body.gravcomp = 1.0  # as the controller of a real arm does
     for joint in arm.joints:
-        joint.actfrclimited = False  # limiting acceleration is the safety filter's; a saturated servo oscillates
+        joint.actfrclimited = False  # the safety filter limits acceleration; a saturated servo would oscillate
         joint.solref_limit, joint.solimp_limit = [0.004, 1.0], [0.99, 0.999, 0.001, 0.5, 2.0]  # a hard stop
         joint.armature = joint.armature or ROTOR_INERTIA
     for geom in arm.geoms:
@@ -61,13 +61,13 @@ def build(robot: Robot) -> mujoco.MjModel:
 
 
 def joint_addresses(robot: Robot, model: mujoco.MjModel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where the robot's joints lie in qpos and in qvel, (joints,) each, in the robot file's order."""
+    """Return the indices of the robot's joints in qpos and in qvel, (joints,) each, in the robot file's order."""
     joints = [model.joint(ARM + name) for name in robot.joints]
     return np.array([j.qposadr[0] for j in joints]), np.array([j.dofadr[0] for j in joints])
 
 
 def has_body(model: mujoco.MjModel, name: str) -> bool:
-    """Whether the model has a body of that name."""
+    """Return whether the model has a body with this name."""
     return bool(mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name) >= 0)
 
 
@@ -91,13 +91,15 @@ def _add_wrist_camera(robot: Robot, arm: mujoco.MjSpec) -> None:
         return
     body = arm.body(OPTICAL_FRAME)
     if body is None:
-        raise ValueError(f"{robot.model.mjcf} has no camera {WRIST_CAMERA!r} and no link {OPTICAL_FRAME!r}: add one")
-    # An optical frame has z forward and y down, a MuJoCo camera -z forward and y up: half a turn about x.
+        raise ValueError(
+            f"{robot.model.mjcf} has neither a camera {WRIST_CAMERA!r} nor a link {OPTICAL_FRAME!r}: add one of them"
+        )
+    # An optical frame has z forward and y down, a MuJoCo camera -z forward and y up: half a turn about x apart.
     body.add_camera(name=WRIST_CAMERA, quat=[0.0, 1.0, 0.0, 0.0], fovy=WRIST_FOVY)
 
 
 def _tune_servos(robot: Robot, model: mujoco.MjModel) -> None:
-    """Sets each servo's gain from the inertia it moves, so that all settle alike, whatever the arm."""
+    """Set each servo's gain from the inertia that it moves, so that all joints of any arm settle equally fast."""
     data = mujoco.MjData(model)
     positions, velocities = joint_addresses(robot, model)
     data.qpos[positions] = robot.start_middle()
@@ -111,7 +113,7 @@ def _tune_servos(robot: Robot, model: mujoco.MjModel) -> None:
 
 
 def _paint(scene: mujoco.MjSpec) -> None:
-    """Draws what a flat colour lacks: grain and planks on the table, cloth on the bag."""
+    """Generate the textures: wooden planks for the table, cloth for the bag."""
     random = np.random.default_rng(7)
     _fill(scene, "table", _planks(random, 512))
     _fill(scene, "bag", _cloth(random, 64))
@@ -125,7 +127,7 @@ def _fill(scene: mujoco.MjSpec, name: str, picture: npt.NDArray[np.float64]) -> 
 
 
 def _smooth(random: np.random.Generator, size: int, rows: int, columns: int) -> npt.NDArray[np.float64]:
-    """Seamless noise with `rows` by `columns` waves, (size, size), zero mean and unit deviation."""
+    """Return seamless noise with `rows` by `columns` waves, (size, size), with zero mean and unit deviation."""
     frequency = np.fft.fftfreq(size, 1.0 / size)
     weight = np.exp(-0.5 * ((frequency[:, None] / rows) ** 2 + (frequency[None] / columns) ** 2))
     noise = np.fft.ifft2(np.fft.fft2(random.standard_normal((size, size))) * weight).real
@@ -133,7 +135,10 @@ def _smooth(random: np.random.Generator, size: int, rows: int, columns: int) -> 
 
 
 def _planks(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
-    """Wood in ten rows of boards, (size, size, 3) in [0, 1]; seams both ways, so that motion shows either way."""
+    """Return a texture of ten rows of boards, (size, size, 3) in [0, 1].
+
+    It has seams in both directions, so that motion is visible in both.
+    """
     row, along = np.arange(size) * 10 // size, np.arange(size)
     width, length = size / 10, size / 3
     grain = 0.05 * _smooth(random, size, 60, 4) + 0.04 * _smooth(random, size, 8, 6)
@@ -145,6 +150,6 @@ def _planks(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
 
 
 def _cloth(random: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
-    """Red cloth with folds, (size, size, 3) in [0, 1]."""
+    """Return a texture of red cloth with folds, (size, size, 3) in [0, 1]."""
     folds = 0.10 * _smooth(random, size, 3, 3) + 0.05 * _smooth(random, size, 12, 12)
     return np.asarray(np.array([0.80, 0.05, 0.13]) * (1.0 + folds)[..., None])

@@ -1,4 +1,4 @@
-"""The simulated world's physics: an arm with velocity servos, and a bean bag that can be placed. No ROS, no drawing."""
+"""The physics of the simulation: an arm with velocity servos and a bean bag, without ROS and without rendering."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
 class World:
-    """One arm over one table; the same commands give the same motion, bit for bit.
+    """Simulates one arm above a table; the same commands give a bit-identical motion.
 
-    Vectors follow the robot file's joint order.
+    Vectors have the robot file's joint order.
     """
 
     def __init__(self, robot: Robot, *, timestep: float = 0.002) -> None:
-        """Builds the world with the arm at rest in the middle of its start poses.
+        """Build the world with the arm at rest in the middle of its start poses.
 
         Args:
-            robot: The arm; `model.mjcf` names its model.
-            timestep: Of the physics, in s.
+            robot: The robot; `model.mjcf` names its model.
+            timestep: Timestep of the physics in s.
 
         Raises:
             ValueError: The arm's model lacks a joint or a frame of the robot file, or the timestep is not positive.
         """
         if not 0.0 < timestep <= 0.01:
-            raise ValueError(f"timestep = {timestep!r} is not allowed: above 0 to 0.01 s")
+            raise ValueError(f"timestep = {timestep!r} s is not allowed: more than 0 and at most 0.01 s")
         self.robot = robot
         self.model = scene.build(robot)
         self.model.opt.timestep = timestep
@@ -41,7 +41,7 @@ class World:
         self._target = int(self.model.body("target").mocapid[0])
         name = scene.ARM + robot.model.end_effector_frame
         self._end_effector = self.data.body(name) if scene.has_body(self.model, name) else self.data.site(name)
-        self._owed = 0.0  # s, asked of step() and less than a timestep
+        self._owed = 0.0  # s, requested of step() but not simulated, less than a timestep
         self.reset(robot.start_middle())
         self.place_target(robot.target_middle())
 
@@ -67,7 +67,7 @@ class World:
 
     @property
     def command(self) -> Vector:
-        """Velocities that the servos follow, (joints,) in rad/s."""
+        """Commanded joint velocities, (joints,) in rad/s."""
         return np.array(self.data.ctrl)
 
     @property
@@ -76,37 +76,37 @@ class World:
         return np.array(self.data.mocap_pos[self._target])
 
     def set_command(self, dq_cmd: Vector) -> None:
-        """Sets what the servos follow from now on.
+        """Set the velocities that the servos follow from now on.
 
         Args:
-            dq_cmd: (joints,) in rad/s; clipped to the robot's velocity limits.
+            dq_cmd: Joint velocities, (joints,) in rad/s; they are clipped to the robot's velocity limits.
 
         Raises:
-            ValueError: Wrong length, or not finite.
+            ValueError: The length is wrong, or a value is not finite.
         """
         limit = np.asarray(self.robot.limits.velocity)
         self.data.ctrl[:] = np.clip(self._checked(dq_cmd, "dq_cmd"), -limit, limit)
 
     def step(self, seconds: float) -> None:
-        """Lets time pass, in whole timesteps; what is left over counts towards the next call.
+        """Advance the simulation by whole timesteps; the remainder is carried over to the next call.
 
         Raises:
-            ValueError: A negative or infinite time.
+            ValueError: The time is negative or not finite.
         """
         if not 0.0 <= seconds < math.inf:
-            raise ValueError(f"cannot step {seconds!r} s")
+            raise ValueError(f"cannot step {seconds!r} s: give a finite time of at least 0 s")
         timestep = self.model.opt.timestep
         self._owed += seconds
-        steps = math.floor(self._owed / timestep + 1e-6)  # so that 40 ms are 20 steps of 2 ms, whatever the rounding
+        steps = math.floor(self._owed / timestep + 1e-6)  # despite rounding, 40 ms are 20 steps of 2 ms
         self._owed -= steps * timestep
         if steps:
             mujoco.mj_step(self.model, self.data, steps)
 
     def reset(self, q: Vector) -> None:
-        """Puts the arm at rest at q, (joints,) in rad, with a zero command; time and target stay.
+        """Set the arm to rest at q, (joints,) in rad, with zero command, keeping time and target.
 
         Raises:
-            ValueError: Wrong length, or not finite.
+            ValueError: The length is wrong, or a value is not finite.
         """
         self.data.qpos[self._positions] = self._checked(q, "q")
         self.data.qvel[:] = 0.0
@@ -115,23 +115,23 @@ class World:
         mujoco.mj_forward(self.model, self.data)
 
     def place_target(self, xy: Vector) -> None:
-        """Puts the bean bag on the table at xy, (2,) in m in the base frame.
+        """Place the bean bag on the table at xy, (2,) in m in the base frame.
 
         Raises:
-            ValueError: That is not on the table.
+            ValueError: The position is not on the table.
         """
         table = self.model.geom("table")
         place = np.asarray(xy, float)
         lower, upper = table.pos[:2] - table.size[:2], table.pos[:2] + table.size[:2]
         if place.shape != (2,) or not np.all((place >= lower) & (place <= upper)):
             raise ValueError(
-                f"target at {np.asarray(xy).tolist()} is not on the table: x {lower[0]:.2f} to {upper[0]:.2f} m, "
-                f"y {lower[1]:.2f} to {upper[1]:.2f} m"
+                f"target at {np.asarray(xy).tolist()} is not on the table: x must be {lower[0]:.2f} to {upper[0]:.2f} "
+                f"m and y {lower[1]:.2f} to {upper[1]:.2f} m"
             )
         self.data.mocap_pos[self._target, :2] = place
 
     def end_effector(self) -> npt.NDArray[np.float64]:
-        """O_T_EE, the pose of the robot file's end-effector frame in the base frame, (4, 4)."""
+        """Return O_T_EE, the pose of the robot file's end-effector frame in the base frame, (4, 4)."""
         mujoco.mj_kinematics(self.model, self.data)
         pose = np.eye(4)
         pose[:3, :3] = self._end_effector.xmat.reshape(3, 3)
@@ -139,16 +139,16 @@ class World:
         return pose
 
     def save(self) -> Vector:
-        """Everything that the future depends on, one array for a checkpoint."""
+        """Return the complete state as one array, for a checkpoint."""
         state = np.empty(mujoco.mj_stateSize(self.model, _STATE))
         mujoco.mj_getState(self.model, self.data, state, _STATE)
         return np.append(state, self._owed)
 
     def restore(self, state: Vector) -> None:
-        """Goes back to what save() gave; the continuation is the same, bit for bit.
+        """Restore a state returned by `save`; the continuation is bit-identical.
 
         Raises:
-            ValueError: It is not this world's state.
+            ValueError: The state belongs to another model.
         """
         size = mujoco.mj_stateSize(self.model, _STATE)
         if np.shape(state) != (size + 1,):
@@ -156,11 +156,11 @@ class World:
         mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state[:-1], float), _STATE)
         self._owed = float(state[-1])
         mujoco.mj_forward(self.model, self.data)
-        # mj_forward renews the solver's warm start: the one that was saved must stand
+        # mj_forward overwrites the solver's warm start: restore the saved one
         mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state[:-1], float), _STATE)
 
     def _checked(self, values: Vector, name: str) -> Vector:
         vector = np.asarray(values, float)
         if vector.shape != (self.dof,) or not np.all(np.isfinite(vector)):
-            raise ValueError(f"{name} = {vector.tolist()} is not {self.dof} finite numbers")
+            raise ValueError(f"{name} = {vector.tolist()} is not allowed: give {self.dof} finite numbers")
         return vector

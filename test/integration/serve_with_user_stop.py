@@ -1,9 +1,9 @@
-"""Starts franka-sim's server with a user stop: SIGUSR1 presses it, SIGUSR2 releases it.
+"""Starts the franka-sim server with a user stop: SIGUSR1 presses it, SIGUSR2 releases it.
 
-franka-sim itself has none. What a client sees of one is as libfranka expects it of the robot (`franka/robot_state.h`,
-`robot_impl.h`): the state tells mode kUserStopped, a running motion is answered by kEmergencyAborted ("User Stop
-pressed!"), and neither a motion nor an error recovery is possible until it is released. Runs in the server's own
-environment, with its arguments.
+franka-sim itself has no user stop. This one behaves as libfranka expects it of the robot (`franka/robot_state.h`,
+`robot_impl.h`): the state has mode kUserStopped, a running motion is answered with kEmergencyAborted ("User Stop
+pressed!"), and neither a motion nor an error recovery is possible until the stop is released. This program runs in the
+server's environment and takes its arguments.
 """
 
 import signal
@@ -24,7 +24,7 @@ pack_without = RobotState.pack_state
 
 
 def pack_state(state: RobotState) -> bytes:
-    """The state as it goes out, which tells of the stop, whatever the server makes of its own mode meanwhile."""
+    """Pack a state, with mode kUserStopped while the stop is pressed."""
     packed = bytearray(pack_without(state))
     if pressed.is_set():
         packed[MODE_AT] = RobotMode.kUserStopped
@@ -32,16 +32,16 @@ def pack_state(state: RobotState) -> bytes:
 
 
 class ServerWithUserStop(franka_sim.FrankaSimServer):  # type: ignore[misc]
-    """The server, and a button on it."""
+    """The server with a user stop."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # A signal interrupts the main thread, which may hold the server's locks: another one does the work.
+        # A signal interrupts the main thread, which may hold the server's locks: use another thread.
         signal.signal(signal.SIGUSR1, lambda *_: threading.Thread(target=self.press).start())
         signal.signal(signal.SIGUSR2, lambda *_: threading.Thread(target=self.release).start())
 
     def press(self) -> None:
-        """Stops the arm, whoever moves it."""
+        """Press the stop, which aborts any motion."""
         with self._motion_lock:
             pressed.set()
             self._abort_with_error((), "user stop pressed")
@@ -50,7 +50,7 @@ class ServerWithUserStop(franka_sim.FrankaSimServer):  # type: ignore[misc]
                 self._pending_move_response = (command, MoveStatus.kEmergencyAborted, packed)
 
     def release(self) -> None:
-        """Lets the arm be moved again."""
+        """Release the stop, after which the arm can be moved again."""
         with self._motion_lock:
             pressed.clear()
             self.robot_state.state["robot_mode"] = RobotMode.kIdle.value
@@ -62,7 +62,7 @@ class ServerWithUserStop(franka_sim.FrankaSimServer):  # type: ignore[misc]
         return True
 
     def handle_automatic_error_recovery_command(self, client_socket: Any, header: Any, payload: bytes) -> None:
-        """Refuses while the stop is pressed."""
+        """Refuse an error recovery while the stop is pressed."""
         if not pressed.is_set():
             super().handle_automatic_error_recovery_command(client_socket, header, payload)
             return

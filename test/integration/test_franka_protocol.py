@@ -1,4 +1,4 @@
-"""The real libfranka path against franka-sim: robot file `fr3`, limits and communication constraints enforced."""
+"""Tests of libfranka with franka-sim, which enforces motion limits and communication constraints; robot file `fr3`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.integration
 
 ADDRESS = "127.0.0.1"
 FR3 = Robot.load("fr3")
-STILL = 2e-3  # rad over 0.1 s; the server's own position control chatters at 500 Hz
+STILL = 2e-3  # rad over 0.1 s; the server's position control chatters at 500 Hz
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 class Bench:
-    """The bridge as a process, and someone who commands it from here."""
+    """The bridge in a process of its own, and a client that commands it."""
 
     def __init__(self) -> None:
         rclpy.init()
@@ -82,7 +82,7 @@ class Bench:
             self.executor.spin_once(timeout_sec=0.02)
 
     def random_commands(self, seconds: float) -> None:
-        """A policy that knows nothing: other velocities every 40 ms."""
+        """Publish random velocities every 40 ms, as an untrained policy does."""
         timer = self.node.create_timer(0.04, self._command)
         end = time.monotonic() + seconds
         self.until(lambda: time.monotonic() > end, seconds + 1.0)
@@ -103,7 +103,7 @@ class Bench:
         return self.call(self.move_to, MoveTo.Request(joint_names=FR3.joints, position=q.tolist()))
 
     def rests(self) -> bool:
-        """Whether the arm hasn't moved over the last 0.1 s."""
+        """Return whether the arm has not moved during the last 0.1 s."""
         recent = np.array([s.q for s in self.states[-10:]])
         return len(recent) == 10 and float(np.ptp(recent, axis=0).max()) < STILL
 
@@ -123,7 +123,7 @@ def bench(server: Server) -> Iterator[Bench]:
 
 
 def arm_at_rest(seconds: float) -> None:
-    """Connects as another client and sees the arm at rest within a time."""
+    """Connect as another client and check that the arm is at rest within a time."""
     import franky
 
     deadline = time.monotonic() + seconds
@@ -137,7 +137,7 @@ def arm_at_rest(seconds: float) -> None:
 
 
 def at_rest(driver: FrankaDriver, seconds: float) -> np.ndarray:
-    """Waits until the arm doesn't move; where it is then."""
+    """Wait until the arm is at rest and return its joint positions."""
     deadline = time.monotonic() + seconds
     while True:
         before = driver.state().q
@@ -147,7 +147,7 @@ def at_rest(driver: FrankaDriver, seconds: float) -> np.ndarray:
         assert time.monotonic() < deadline, "the arm still moves"
 
 
-def test_random_commands_and_resets_break_no_rule(server: Server, bench: Bench) -> None:
+def test_random_commands_and_resets_violate_no_rule(server: Server, bench: Bench) -> None:
     for _ in range(3):
         answer = bench.move(FR3.draw_start(bench.random))
         assert answer.success, answer.message
@@ -164,7 +164,7 @@ def test_random_commands_and_resets_break_no_rule(server: Server, bench: Bench) 
     assert server.violations() == []
 
 
-def test_when_commands_cease_the_arm_rests_within_the_watchdogs_time_and_the_ramp(bench: Bench) -> None:
+def test_when_commands_cease_the_arm_rests_within_the_command_timeout_and_the_ramp(bench: Bench) -> None:
     assert bench.move(FR3.start_middle()).success
     bench.random_commands(2.0)
     bench.until(lambda: bench.mode == "holding", FR3.bridge.command_timeout + 0.2)
@@ -180,7 +180,7 @@ def test_a_killed_bridge_leaves_an_arm_at_rest(bench: Bench) -> None:
 
 
 def test_the_drivers_own_deadline_stops_the_arm(server: Server) -> None:
-    """A bridge that hangs sends nothing more: the motion ends by itself, and the next velocity goes on."""
+    """If the bridge hangs, the motion ends after its deadline; the next velocity is executed again."""
     driver = FrankaDriver(replace(FR3, driver=replace(FR3.driver, address=ADDRESS)))
     try:
         for cycle in range(50):
@@ -198,7 +198,7 @@ def test_the_drivers_own_deadline_stops_the_arm(server: Server) -> None:
 
 
 def test_a_reflex_is_recovered_from(server: Server, bench: Bench) -> None:
-    """A bridge that freezes for 0.15 s breaks the communication constraints: the robot stops, and goes on after."""
+    """A bridge that pauses for 0.15 s violates the communication constraints; the robot stops, then recovers."""
     assert bench.move(FR3.start_middle()).success
     bench.random_commands(1.0)
     bench.bridge.send_signal(signal.SIGSTOP)
@@ -212,7 +212,7 @@ def test_a_reflex_is_recovered_from(server: Server, bench: Bench) -> None:
 
 
 def test_a_user_stop_is_never_recovered_from_before_it_is_released(server: Server, bench: Bench) -> None:
-    """Pressed in the middle of a motion: a fault; armed again by a person after the release, and goes on."""
+    """Pressed during a motion, the stop is a fault until a person releases it and calls ~/arm."""
     assert bench.move(FR3.start_middle()).success
     bench.random_commands(1.0)
     server.press_user_stop()
@@ -232,7 +232,7 @@ def test_a_user_stop_is_never_recovered_from_before_it_is_released(server: Serve
     assert bench.mode == "running"
 
 
-def test_a_server_that_restarts_is_a_fault_then_armed_again(server: Server, bench: Bench) -> None:
+def test_a_restarted_server_is_a_fault_until_armed_again(server: Server, bench: Bench) -> None:
     assert bench.move(FR3.start_middle()).success
     bench.random_commands(1.0)
     server.stop()
@@ -246,7 +246,7 @@ def test_a_server_that_restarts_is_a_fault_then_armed_again(server: Server, benc
     assert bench.mode == "running"
 
 
-def test_no_robot_is_a_clear_error_and_a_failing_exit() -> None:
+def test_a_missing_robot_gives_a_clear_error_and_exit_code() -> None:
     command = "from franka_reacher_rl.nodes.robot_bridge import main; main()"
     arguments = ["--ros-args", "-p", "robot:=fr3", "-p", f"address:={ADDRESS}"]
     ended = subprocess.run(
@@ -259,7 +259,7 @@ def test_no_robot_is_a_clear_error_and_a_failing_exit() -> None:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """Ten seconds of a red spot that moves."""
+    """A ten-second video of a moving red spot."""
     import cv2
 
     path = tmp_path / "spot.mp4"
@@ -273,7 +273,7 @@ def video(tmp_path: Path) -> Path:
 
 
 def whole_graph(tmp_path: Path, video: Path, episodes: int) -> list[str]:
-    """The command that launches the async graph on the robot file `fr3`, with the server as the robot."""
+    """Return the command that launches the async graph with robot file `fr3` and the server as the robot."""
     robot = yaml.safe_load((config_dir() / "robots" / "fr3.yaml").read_text())
     robot["driver"]["address"] = ADDRESS
     (tmp_path / "fr3_here.yaml").write_text(yaml.safe_dump(robot))
@@ -286,8 +286,8 @@ def whole_graph(tmp_path: Path, video: Path, episodes: int) -> list[str]:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("episodes", [8])
-def test_the_whole_async_graph_breaks_no_rule(server: Server, tmp_path: Path, video: Path, episodes: int) -> None:
-    """An untrained policy for more than a minute: every episode complete, no abort, every node ends well."""
+def test_the_whole_async_graph_violates_no_rule(server: Server, tmp_path: Path, video: Path, episodes: int) -> None:
+    """An untrained policy acts for more than a minute: all episodes are complete and all nodes end successfully."""
     launch = whole_graph(tmp_path, video, episodes)
     ended = subprocess.run(launch, env=os.environ, capture_output=True, text=True, timeout=300.0)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
@@ -299,7 +299,7 @@ def test_the_whole_async_graph_breaks_no_rule(server: Server, tmp_path: Path, vi
 
 @pytest.mark.timeout(200)
 def test_a_killed_actor_leaves_the_arm_at_rest(server: Server, tmp_path: Path, video: Path) -> None:
-    """SIGKILL in the middle of an episode: at rest within the watchdog's time and the ramp, and nothing violated."""
+    """After SIGKILL during an episode, the arm rests within the command timeout and the ramp, without violation."""
     launch = subprocess.Popen(
         whole_graph(tmp_path, video, 0), env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -321,7 +321,7 @@ def test_a_killed_actor_leaves_the_arm_at_rest(server: Server, tmp_path: Path, v
 
 
 class StateWatcher:
-    """Listens to the bridge of a launched graph."""
+    """Records the robot states of a launched graph."""
 
     def __init__(self) -> None:
         rclpy.init()

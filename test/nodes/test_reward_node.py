@@ -1,4 +1,4 @@
-"""The reward node with real messages."""
+"""Tests of the reward node with real messages."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ HALF_RED = np.zeros((36, 64, 3), np.uint8)
 HALF_RED[:, :32] = (200, 10, 30)
 
 
-def test_a_frames_reward_carries_its_stamp(probe_after):
+def test_a_reward_has_the_stamp_of_its_frame(probe_after):
     probe = probe_after("-p", "episode.cycle_ms:=75.0")
     probe.add(Reward())
     values = probe.listen(RewardMsg, "/reward/value", qos.NEWEST)
@@ -35,16 +35,16 @@ def test_a_frames_reward_carries_its_stamp(probe_after):
     assert masks[0].encoding == "mono8" and masks[0].data[0] == 255 and masks[0].data[63] == 0
 
 
-def test_bands_are_live_and_nonsense_is_refused(probe_after):
+def test_bands_can_be_changed_at_runtime_and_invalid_ones_are_refused(probe_after):
     probe = probe_after()
     node = probe.add(Reward())
     refused = node.set_parameters([Parameter("reward.bands", value=[10, 0, 0, 5, 255, 255])])[0]
     assert not refused.successful and "is above" in refused.reason
     assert node.set_parameters([Parameter("reward.bands", value=[50, 0, 0, 70, 255, 255])])[0].successful
-    assert not node.set_parameters([Parameter("episode.cycle_ms", value=50.0)])[0].successful, "not a live parameter"
+    assert not node.set_parameters([Parameter("episode.cycle_ms", value=50.0)])[0].successful, "read-only"
 
 
-def test_parameters_describe_themselves(probe_after):
+def test_parameters_have_descriptors(probe_after):
     probe = probe_after()
     node = probe.add(Reward())
     client = probe.node.create_client(DescribeParameters, "/reward/describe_parameters")

@@ -1,4 +1,4 @@
-"""The bridge with real rclpy: a fake arm behind the topics of a forward velocity controller."""
+"""Tests of the bridge node with real rclpy and a fake arm behind the topics of a forward velocity controller."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import yaml
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -29,8 +30,14 @@ PERIOD = 0.01  # s
 SLOW = [0.05] * 7
 
 
+def wall_stamp(offset: float = 0.0) -> Time:
+    """Return the stamp of the wall clock of this process, which a test may step, plus an offset in s."""
+    seconds, nanoseconds = divmod(time.time_ns() + round(offset * 1e9), 1_000_000_000)
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
 class FakeArm(Node):
-    """Carries velocities out and reports its joints, as a ros2_control arm does; its joints come in another order."""
+    """Executes velocities and publishes joint states like a ros2_control arm, with its joints in another order."""
 
     def __init__(self, robot: Robot, parameters: dict[str, object] | None = None) -> None:
         super().__init__("sim_robot")
@@ -62,12 +69,12 @@ class FakeArm(Node):
         q = self.robot.start_middle() if self.held else self.q
         state = JointState(name=[self.robot.joints[i] for i in order])
         state.position, state.velocity = [float(q[i]) for i in order], [float(self.v[i]) for i in order]
-        state.header.stamp = self.get_clock().now().to_msg()
+        state.header.stamp = wall_stamp()
         self._states.publish(state)
 
 
 class Graph:
-    """A bridge, its arm and someone who commands it."""
+    """A bridge, its arm, and a client that commands it."""
 
     def __init__(self, probe, arm_parameters=None, bridge=True):
         self.probe, self.robot = probe, Robot.load("panda_sim")
@@ -98,12 +105,11 @@ class Graph:
 
     def command(self, velocity=SLOW, names=None, age=0.0):
         message = JointState(name=names or self.robot.joints, velocity=[float(v) for v in velocity])
-        nanoseconds = self.probe.node.get_clock().now().nanoseconds - int(age * 1e9)
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 1_000_000_000)
+        message.header.stamp = wall_stamp(-age)
         self.commands.publish(message)
 
     def keep_commanding(self, condition, velocity=SLOW, seconds=10.0):
-        """Commands every 40 ms until a condition holds."""
+        """Publish a command every 40 ms until a condition holds."""
         timer = self.probe.node.create_timer(0.04, lambda: self.command(velocity))
         try:
             self.probe.until(condition, seconds)
@@ -150,14 +156,14 @@ def test_reasons_are_published(graph):
         ({"age": -2.0}, "future"),
     ],
 )
-def test_a_broken_command_is_refused_and_counted(graph, change, why):
+def test_an_invalid_command_is_refused_and_counted(graph, change, why):
     graph.command(**change)
     graph.probe.until(lambda: graph.status.commands_refused == 1)
     assert graph.status.last_refusal.startswith(why)
     assert graph.mode == "ready" and not graph.arm.v.any()
 
 
-def test_broken_commands_do_not_feed_the_watchdog(graph):
+def test_invalid_commands_do_not_reset_the_watchdog(graph):
     graph.keep_commanding(lambda: graph.mode == "running")
     graph.keep_commanding(lambda: graph.mode == "holding", [float("nan")] * 7)
     graph.probe.until(lambda: not graph.arm.v.any())
@@ -171,7 +177,7 @@ def test_permuted_names_are_mapped(graph):
     graph.probe.node.destroy_timer(timer)
 
 
-def test_ceasing_commands_ramp_to_zero_within_the_limits_and_the_next_goes_on(graph):
+def test_when_commands_cease_the_arm_ramps_to_rest_and_the_next_command_is_accepted(graph):
     graph.keep_commanding(lambda: graph.arm.v[0] > 0.19, [0.2, 0, 0, 0, 0, 0, 0])
     ceased = time.monotonic()
     graph.until_mode("holding")
@@ -220,7 +226,7 @@ def test_a_state_that_is_stale_or_frozen_is_a_fault(graph, trouble, fault):
     graph.until_mode("ready")
 
 
-def test_a_move_arrives_while_the_cycle_goes_on(graph):
+def test_the_control_cycle_continues_during_a_move(graph):
     goal = graph.robot.start_middle() + 0.2
     before = len(graph.states)
     answer = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=goal.tolist()))
@@ -230,7 +236,7 @@ def test_a_move_arrives_while_the_cycle_goes_on(graph):
     assert {"moving", "ready"} <= {s.mode for s in graph.states[before:]}
 
 
-def test_a_move_that_is_not_allowed_says_why(graph):
+def test_a_move_that_is_not_allowed_is_refused_with_a_reason(graph):
     answer = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=[9.0] * 7))
     assert not answer.success and "panda_joint1 = 9.000 rad is not allowed" in answer.message
 
@@ -250,24 +256,38 @@ def test_stop_ends_a_move_and_needs_arming(graph):
     graph.until_mode("ready")
 
 
-def test_status_is_latched_and_diagnostics_tell_the_state(graph):
+def test_status_is_latched_and_diagnostics_report_the_mode(graph):
     late = graph.probe.listen(RobotStatus, "/robot_bridge/status", qos.LATCHED)
     graph.probe.until(lambda: late and late[-1].mode == "ready" and late[-1].robot == "panda_sim")
 
-    def told(level, text):
+    def reported(level, text):
         found = [s for a in graph.diagnostics for s in a.status if s.name == "/robot_bridge"]
         return found and found[-1].level == level and text in found[-1].message
 
-    graph.probe.until(lambda: told(DiagnosticStatus.OK, "ready"))
+    graph.probe.until(lambda: reported(DiagnosticStatus.OK, "ready"))
     graph.call(graph.stop)
-    graph.probe.until(lambda: told(DiagnosticStatus.WARN, "call ~/arm"))
+    graph.probe.until(lambda: reported(DiagnosticStatus.WARN, "call ~/arm"))
+
+
+@pytest.mark.parametrize("step", [-3.0, 3.0])
+def test_a_step_of_the_wall_clock_does_not_disturb_the_bridge(graph, monkeypatch, step):
+    graph.keep_commanding(lambda: graph.mode == "running")
+    wall = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: wall() + round(step * 1e9))
+    stepped, before = time.monotonic(), len(graph.states)
+    graph.keep_commanding(lambda: time.monotonic() - stepped > 1.0)
+    after = graph.states[before + 5 :]
+    assert {s.mode for s in after} == {"running"} and len(after) > 50
+    assert graph.status.watchdog_stops == 0 and graph.status.commands_refused <= 1  # one may have been in flight
+    ages = [1e-9 * wall() + step - (s.header.stamp.sec + 1e-9 * s.header.stamp.nanosec) for s in after]
+    assert min(ages) > -0.1 and max(ages) < 1.5, "stamps follow the wall clock"
 
 
 def test_a_controller_with_another_joint_order_is_a_fault(probe_after):
     joints = Robot.load("panda_sim").joints
     graph = Graph(probe_after(), {"joints": joints[::-1]})
     graph.probe.until(lambda: graph.status.mode == "fault", 15.0)
-    assert "make them the same, in the same order" in graph.status.fault
+    assert "give both the same joints in the same order" in graph.status.fault
 
 
 def test_missing_joints_in_the_state_are_a_fault(probe_after):
@@ -278,14 +298,14 @@ def test_missing_joints_in_the_state_are_a_fault(probe_after):
     probe.until(lambda: "lack joint 'panda_joint7'" in graph.status.fault)
 
 
-def test_an_unknown_robot_is_refused_with_those_there_are(ros):
+def test_an_unknown_robot_is_refused_with_the_known_ones(ros):
     ros("-p", "robot:=pnada")
     with pytest.raises(ValueError, match="no robot 'pnada': there are .*panda_sim"):
         RobotBridge()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_robot_first(probe_after, number):
+def test_a_signal_brings_the_arm_to_rest_before_the_process_ends(probe_after, number):
     graph = Graph(probe_after(), bridge=False)
     program = "from franka_reacher_rl.nodes.robot_bridge import main; main()"
     process = subprocess.Popen([sys.executable, "-c", program], env=os.environ, stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""The simulated arm behind its topics."""
+"""Tests of the simulated robot through its topics and services."""
 
 import array
 
@@ -27,7 +27,7 @@ def _start(probe_after, robot: str, *parameters: str):
 
 
 @pytest.mark.parametrize("robot", ROBOTS)
-def test_it_follows_velocities_and_stops_when_they_cease(probe_after, robot):
+def test_the_arm_follows_velocities_and_stops_when_they_cease(probe_after, robot):
     probe, states, commands = _start(probe_after, robot, "command_timeout:=0.2")
     dof = Robot.load(robot).dof
     commands.publish(Float64MultiArray(data=array.array("d", [0.1] * dof)))
@@ -39,7 +39,7 @@ def test_it_follows_velocities_and_stops_when_they_cease(probe_after, robot):
 
 
 @pytest.mark.parametrize("data", [[0.1] * 3, [np.nan] * 7], ids=["length", "nan"])
-def test_a_broken_command_is_refused(probe_after, data):
+def test_an_invalid_command_is_refused(probe_after, data):
     probe, states, commands = _start(probe_after, "panda_sim")
     commands.publish(Float64MultiArray(data=array.array("d", data)))
     seen = len(states)
@@ -47,7 +47,7 @@ def test_a_broken_command_is_refused(probe_after, data):
     assert np.allclose(states[-1].velocity, 0.0, atol=1e-3)
 
 
-def test_the_target_is_placed_on_the_table_only(probe_after):
+def test_the_target_can_be_placed_only_on_the_table(probe_after):
     probe, *_ = _start(probe_after, "panda_sim")
     targets = probe.listen(PoseStamped, "/sim_robot/target", qos.LATCHED)
     client = probe.node.create_client(PlaceTarget, "/sim_robot/place_target")
@@ -60,7 +60,7 @@ def test_the_target_is_placed_on_the_table_only(probe_after):
     probe.until(lambda: targets[-1].pose.position.x == 0.5)
 
 
-def test_rviz_finds_every_link(probe_after):
+def test_the_transform_of_every_link_is_published(probe_after):
     probe, *_ = _start(probe_after, "panda_sim")
     transforms = probe.listen(TFMessage, "/tf", 10)
     descriptions = probe.listen(String, "/robot_description", qos.LATCHED)

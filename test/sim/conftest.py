@@ -1,4 +1,4 @@
-"""Worlds are built once for a test module: building compiles a model."""
+"""Simulated worlds, each built once per test module because building compiles a model."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from franka_reacher_rl.sim.world import World
 
 @pytest.fixture(scope="module", params=["panda_sim", "ur5e_sim"])
 def robot(request: pytest.FixtureRequest) -> Robot:
-    """Every arm of the simulated world."""
+    """Every simulated robot of the package."""
     return Robot.load(request.param)
 
 
 @pytest.fixture(scope="module")
 def shared_world(robot: Robot) -> World:
-    """One world for a module; `world` puts it back to its start."""
+    """The world of a module, which `world` resets."""
     return World(robot)
 
 
 @pytest.fixture
 def world(shared_world: World) -> World:
-    """A world at rest at the middle of its start poses, the target in the middle of its places."""
+    """A world at rest in the middle of its start poses, with the target in the middle of its area."""
     shared_world.reset(shared_world.robot.start_middle())
     shared_world.place_target(shared_world.robot.target_middle())
     return shared_world

@@ -1,4 +1,4 @@
-"""What the wrist camera shows: the bag as a red mask, never the arm, the same picture for the same pose."""
+"""Tests of the simulated wrist camera: target mask, geometry, determinism and OpenGL backends."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from franka_reacher_rl.sim.camera import WristCamera
 from franka_reacher_rl.sim.world import World
 
 SETTINGS = RewardSettings()
-REFERENCE = RewardSettings(bands=[151, 155, 84, 179, 255, 255], dilate=0, erode=0)  # the lab's single hue band
+REFERENCE = RewardSettings(bands=[151, 155, 84, 179, 255, 255], dilate=0, erode=0)  # the reference's single hue band
 
 
 @pytest.fixture(scope="module")
 def camera(robot: Robot) -> Iterator[WristCamera]:
-    """A camera of its own process, so to say: from the robot file alone."""
+    """A camera built from the robot file alone, without a world."""
     with WristCamera(robot, 64, 36) as made:
         yield made
 
@@ -37,7 +37,7 @@ def coverage(frame: Frame, settings: RewardSettings = SETTINGS) -> float:
 
 
 def above(world: World) -> Vector:
-    """The point of the table's height in the middle of the wrist view, (2,) in m."""
+    """Return the point at the target's height in the centre of the wrist view, (2,) in m."""
     pose = world.end_effector()
     return np.asarray(pose[:2, 3] - pose[:2, 2] * (pose[2, 3] - 0.02) / pose[2, 2])
 
@@ -66,15 +66,15 @@ def test_a_camera_follows_its_world(world: World) -> None:
         assert seen > 0.02 and coverage(made.render()) == 0.0
 
 
-def test_a_poseless_camera_says_so(camera: WristCamera) -> None:
+def test_a_missing_pose_gives_a_clear_error(camera: WristCamera) -> None:
     with pytest.raises(ValueError, match="needs q and target"):
         camera.render()
     with pytest.raises(ValueError, match="q has shape"):
         camera.render(np.zeros(3), np.zeros(2))
 
 
-def test_the_picture_is_upright(world: World, camera: WristCamera) -> None:
-    """Away from the base is up, the robot's left is left."""
+def test_the_image_is_upright(world: World, camera: WristCamera) -> None:
+    """Away from the base is up in the image, and the robot's left is left."""
     middle = above(world)
     halves = (([0.05, 0], np.s_[:18]), ([-0.05, 0], np.s_[18:]), ([0, 0.1], np.s_[:, :32]), ([0, -0.1], np.s_[:, 32:]))
     for shift, half in halves:
@@ -82,8 +82,8 @@ def test_the_picture_is_upright(world: World, camera: WristCamera) -> None:
         assert mask[half].sum() > 0.8 * mask.sum() > 0
 
 
-def test_the_intrinsics_place_the_bag(world: World, camera: WristCamera) -> None:
-    optical = world.end_effector()  # the end effector of both arms is the lens
+def test_the_intrinsics_project_the_bag_onto_its_mask(world: World, camera: WristCamera) -> None:
+    optical = world.end_effector()  # the end effector of both arms is the camera's lens
     point = np.linalg.inv(optical) @ np.append(world.target, 1.0)
     column, row = (camera.intrinsics @ point[:3])[:2] / point[2]
     rows, columns = np.nonzero(target_mask(camera.render(world.q, world.target), REFERENCE))
@@ -91,7 +91,7 @@ def test_the_intrinsics_place_the_bag(world: World, camera: WristCamera) -> None
 
 
 def test_the_arm_is_never_in_the_wrist_view(world: World, camera: WristCamera) -> None:
-    """Painting the arm green changes no pixel of the wrist view, and many from outside."""
+    """Painting the arm green changes no pixel of the wrist view, but many of the outside view."""
     arm = camera.model.geom_group == scene.ARM_GROUP
     assert arm.sum() > 10
     colours = camera.model.geom_rgba.copy()
@@ -110,7 +110,7 @@ def test_the_arm_is_never_in_the_wrist_view(world: World, camera: WristCamera) -
 
 
 def test_the_whole_bag_is_in_the_reference_band(world: World, camera: WristCamera) -> None:
-    """The picture with and without the bag differs where the bag is; nearly all of that is in the lab's colour band."""
+    """Nearly all pixels that change when the bag is removed are in the reference's colour band."""
     for place in ([0.0, 0.0], [0.04, 0.08], [-0.04, -0.08]):
         with_bag = camera.render(world.q, above(world) + place)
         without = camera.render(world.q, np.array([1.1, 0.6]))
@@ -128,7 +128,7 @@ def test_the_bag_is_mostly_but_not_always_in_the_first_frame(world: World, camer
 
 
 def test_near_the_bag_it_fills_the_frame(world: World, camera: WristCamera) -> None:
-    """Going down towards the middle of the view, in the joint bounds, the coverage grows to most of the frame."""
+    """Moving down towards the bag within the joint limits, the bag comes to cover a large part of the frame."""
     kinematics, robot, q = Kinematics(world.robot), world.robot, world.q
     target = np.append(above(world), 0.02)
     seen = [coverage(camera.render(q, target))]
@@ -141,8 +141,8 @@ def test_near_the_bag_it_fills_the_frame(world: World, camera: WristCamera) -> N
     assert seen[-1] > 0.4 > 0.1 > seen[0] > 0.0
 
 
-def test_a_random_policy_earns_what_the_reference_measured(world: World) -> None:
-    """45 to 59 in the lab's first three minutes; here, without filter, of that order."""
+def test_the_return_of_a_random_policy_is_similar_to_the_reference(world: World) -> None:
+    """The reference measured 45 to 59 in its first three minutes; here, without filter, it is of that order."""
     robot, random, returns = world.robot, np.random.default_rng(10), []
     low, high = np.asarray(robot.task.position_lower), np.asarray(robot.task.position_upper)
     with WristCamera(world, 64, 36) as made:
@@ -155,14 +155,14 @@ def test_a_random_policy_earns_what_the_reference_measured(world: World) -> None
                 outward = (world.q <= low) & (command < 0) | (world.q >= high) & (command > 0)
                 world.set_command(np.where(outward, 0.0, command))
                 world.step(0.04)
-                if step % 5 == 4:  # every fifth frame stands for five
+                if step % 5 == 4:  # render every fifth frame only and count it five times
                     total += 50.0 * coverage(made.render())
             returns.append(total)
     assert 30 < np.mean(returns) < 90
 
 
-def test_far_faster_than_real_time(world: World) -> None:
-    """A 40 ms cycle, physics and a 160 x 90 frame, on one core: 15 times, asked here with room for a busy machine."""
+def test_faster_than_real_time(world: World) -> None:
+    """A 40 ms cycle with a 160 x 90 frame runs 15 times faster than real time on one core; 8 is required here."""
     with WristCamera(world, 160, 90) as made:
         made.render()
         took = []
@@ -174,7 +174,7 @@ def test_far_faster_than_real_time(world: World) -> None:
     assert np.median(took) < 0.04 / 8
 
 
-def test_another_thread_may_draw_all_frames_but_not_some(world: World) -> None:
+def test_all_frames_must_be_rendered_in_one_thread(world: World) -> None:
     camera, frames, errors = WristCamera(world, 64, 36), [], []
 
     def draw() -> None:
@@ -192,7 +192,7 @@ def test_another_thread_may_draw_all_frames_but_not_some(world: World) -> None:
     camera.close()
 
 
-def test_close_twice(world: World) -> None:
+def test_a_camera_can_be_closed_twice(world: World) -> None:
     camera = WristCamera(world, 64, 36)
     camera.render()
     camera.close()
@@ -205,20 +205,20 @@ def test_a_bad_size_is_refused(world: World, size: tuple[int, int]) -> None:
         WristCamera(world, *size)
 
 
-def test_without_opengl_the_packages_are_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opengl_the_error_names_the_packages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(gl, "_LIBRARIES", {"egl": ("libNoEGL.so",), "osmesa": ("libNoOSMesa.so",)})
     with pytest.raises(RuntimeError, match=r"libegl1 libegl-mesa0.*libosmesa6"):
         WristCamera(world, 64, 36)
 
 
-def test_without_egl_osmesa_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_egl_osmesa_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(gl, "_LIBRARIES", {"egl": ("libNoEGL.so",), "osmesa": ("libc.so.6",)})
     assert gl.choose_backend() == "osmesa"
 
 
-def test_mujoco_gl_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mujoco_gl_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "OSMesa")
     assert gl.choose_backend() == "osmesa"
     monkeypatch.setenv("MUJOCO_GL", "none")
@@ -233,8 +233,8 @@ def test_a_backend_that_does_not_start_names_its_package(monkeypatch: pytest.Mon
         gl.make_context(64, 36)
 
 
-def test_the_process_ends_quietly(robot: Robot) -> None:
-    """Cameras left open, in whatever order Python tears down: exit code 0 and no traceback."""
+def test_a_process_with_open_cameras_ends_without_errors(robot: Robot) -> None:
+    """The exit code is 0 and nothing is printed."""
     code = (
         "from franka_reacher_rl.core.arm.robot import Robot\n"
         "from franka_reacher_rl.sim.camera import WristCamera\n"
@@ -246,6 +246,6 @@ def test_the_process_ends_quietly(robot: Robot) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_mujoco_is_silent(world: World) -> None:
+def test_mujoco_gives_no_warnings(world: World) -> None:
     assert all(w.number == 0 for w in world.data.warning)
     assert world.model.opt.integrator == mujoco.mjtIntegrator.mjINT_IMPLICITFAST

@@ -1,4 +1,4 @@
-"""The arm that moves and the arm that the safety filter reckons with are the same, with the published numbers."""
+"""Tests that simulation and safety filter use the same arm, which has the published lengths and masses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PUBLISHED_MASS = {  # kg, of the moving links
     "panda_sim": 4.970684 + 0.646926 + 3.228604 + 3.587895 + 1.225946 + 1.666555 + 0.735522,
     "ur5e_sim": 3.761 + 8.058 + 2.846 + 1.37 + 1.3 + 0.365,
 }
-PUBLISHED_POSE = {  # flange position in m at a pose whose answer is in the maker's own table of lengths
+PUBLISHED_POSE = {  # flange position in m at a pose for which it follows from the manufacturer's table of lengths
     "panda_sim": ("panda_link8", np.zeros(7), [0.088, 0.0, 0.333 + 0.316 + 0.384 - 0.107]),
     "ur5e_sim": ("tool0", np.zeros(6), [0.425 + 0.3922, 0.1333 + 0.0996, 0.1625 - 0.0997]),
 }
@@ -35,7 +35,7 @@ def test_kinematics_agree(world: World) -> None:
 
 
 def test_inertia_agrees(world: World) -> None:
-    """The mass matrix, so every mass, centre and inertia, is the same in MuJoCo and in Pinocchio."""
+    """MuJoCo and Pinocchio compute the same mass matrix, so all masses, centres and inertias agree."""
     model = pinocchio.buildModelFromUrdf(str(find_model(world.robot.model.urdf)))
     data, column = model.createData(), np.zeros(world.dof)
     q = np.random.default_rng(2).uniform(world.robot.task.position_lower, world.robot.task.position_upper)
@@ -78,13 +78,13 @@ def test_start_poses_are_inside(world: World) -> None:
         assert np.all(q >= robot.task.position_lower) and np.all(q <= robot.task.position_upper)
 
 
-def test_a_missing_joint_is_named(robot: Robot) -> None:
+def test_a_missing_joint_gives_a_clear_error(robot: Robot) -> None:
     other = dataclasses.replace(robot, joints=[*robot.joints[:-1], "no_such_joint"])
     with pytest.raises(ValueError, match=rf"no joint 'no_such_joint'.*{robot.joints[0]}"):
         World(other)
 
 
-def test_a_missing_end_effector_is_named(robot: Robot) -> None:
+def test_a_missing_end_effector_gives_a_clear_error(robot: Robot) -> None:
     other = dataclasses.replace(robot, model=dataclasses.replace(robot.model, end_effector_frame="hand"))
     with pytest.raises(ValueError, match=r"no frame 'hand'.*wrist_camera_link"):
         World(other)
@@ -96,8 +96,8 @@ def test_a_robot_without_mjcf_cannot_be_simulated(robot: Robot) -> None:
         World(other)
 
 
-def test_an_mjcf_of_other_hands_works(tmp_path: Path, robot: Robot) -> None:
-    """An MJCF with its own actuators, keyframes and camera, joints in another order: as from a model zoo."""
+def test_a_third_party_mjcf_works(tmp_path: Path, robot: Robot) -> None:
+    """The MJCF has its own actuators, keyframes and camera, and its joints are in another order."""
     path = tmp_path / "arm.xml"
     path.write_text("""<mujoco><worldbody>
       <body name="a"><joint name="j1" axis="0 0 1"/><geom name="box" size="0.1"/>

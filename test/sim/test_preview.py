@@ -1,4 +1,4 @@
-"""The pictures of the README."""
+"""Tests of the preview images."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.sim import preview
 
 
-def test_pictures_are_written(tmp_path: Path, robot: Robot, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_are_written(tmp_path: Path, robot: Robot, capsys: pytest.CaptureFixture[str]) -> None:
     preview.main(["--robot", robot.name, "--out", str(tmp_path / "new"), "--width", "160", "--height", "90"])
     written = {p.stem: np.asarray(cv2.imread(str(p))) for p in (tmp_path / "new").glob("*.png")}
     assert set(written) == {"wrist", "mask", "outside", "preview"}
     assert written["preview"].shape[1] > 3 * 160
     assert set(np.unique(written["mask"])) == {0, 255}
     red = written["wrist"][written["mask"][..., 0] > 0].mean(axis=0)
-    assert red[2] > 2 * red[0]  # a PNG read by OpenCV is BGR: the bag is red in it
+    assert red[2] > 2 * red[0]  # OpenCV reads PNG files as BGR
     assert "preview.png" in capsys.readouterr().out
 
 
-def test_an_unknown_robot_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_robot_gives_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         preview.main(["--robot", "nope", "--out", str(tmp_path)])
     assert ended.value.code == 1

@@ -1,4 +1,4 @@
-"""The physics: servos that follow, time that adds up, states that come back bit for bit."""
+"""Tests of the simulated physics: servos, time and bit-identical restoring of states."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_one_joint_moves_alone(world: World) -> None:
         np.testing.assert_allclose(world.q - start, command, atol=0.002)
 
 
-def test_at_rest_the_arm_stays(world: World) -> None:
+def test_an_arm_at_rest_stays_at_rest(world: World) -> None:
     start = world.q
     world.step(10.0)
     np.testing.assert_allclose(world.q, start, atol=1e-9)
@@ -49,7 +49,7 @@ def test_at_rest_the_arm_stays(world: World) -> None:
 
 
 def test_random_velocities_for_a_minute(world: World) -> None:
-    """At the full velocity limits, into the joint limits: nothing blows up, nothing goes far past a limit."""
+    """Random velocities up to the limits drive the arm into its joint limits, but not far beyond any limit."""
     random, limit = np.random.default_rng(4), np.asarray(world.robot.limits.velocity)
     low, high = np.asarray(world.robot.limits.position_lower), np.asarray(world.robot.limits.position_upper)
     for _ in range(1500):
@@ -75,7 +75,7 @@ def test_a_bad_command_is_refused(world: World, bad: object) -> None:
     np.testing.assert_array_equal(world.command, before)
 
 
-def test_time_adds_up(world: World) -> None:
+def test_fractions_of_a_timestep_are_carried_over(world: World) -> None:
     start = world.time
     for _ in range(1000):
         world.step(0.0033)
@@ -87,7 +87,7 @@ def test_time_adds_up(world: World) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-0.1, float("inf"), float("nan")])
-def test_time_does_not_run_back(world: World, seconds: float) -> None:
+def test_a_negative_or_infinite_time_is_refused(world: World, seconds: float) -> None:
     with pytest.raises(ValueError, match="cannot step"):
         world.step(seconds)
 
@@ -122,7 +122,7 @@ def _wander(world: World, seed: int, steps: int) -> Vector:
     return np.array(seen)
 
 
-def test_a_restored_world_goes_on_bit_for_bit(world: World) -> None:
+def test_a_restored_world_continues_bit_identically(world: World) -> None:
     _wander(world, 5, 20)
     state = world.save()
     first = _wander(world, 6, 50)
@@ -135,7 +135,7 @@ def test_a_restored_world_goes_on_bit_for_bit(world: World) -> None:
     np.testing.assert_array_equal(_wander(other, 6, 50), first)
 
 
-def test_looking_changes_nothing(world: World) -> None:
+def test_reading_the_state_does_not_change_it(world: World) -> None:
     state = world.save()
     first = _wander(world, 7, 20)
     world.restore(state)
@@ -147,12 +147,12 @@ def test_looking_changes_nothing(world: World) -> None:
         np.testing.assert_array_equal(world.q, row[: world.dof])
 
 
-def test_a_foreign_state_is_refused(world: World) -> None:
+def test_a_state_of_another_model_is_refused(world: World) -> None:
     with pytest.raises(ValueError, match="shape"):
         world.restore(world.save()[:-1])
 
 
-def test_values_are_copies(world: World) -> None:
+def test_returned_arrays_are_copies(world: World) -> None:
     before = world.q
     for values in (world.q, world.dq, world.command, world.target):
         values += 1.0

@@ -1,1 +1,1 @@
-"""Robot files, kinematics, velocity commands, safety filter and bridge."""
+"""The arm: robot files, kinematics, velocity commands, the safety filter and the bridge."""

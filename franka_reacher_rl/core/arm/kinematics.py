@@ -1,4 +1,4 @@
-"""Where the end effector is, and how it moves with the joints: a robot file's URDF through Pinocchio."""
+"""Kinematics of the end effector, computed by Pinocchio from the URDF that a robot file names."""
 
 from __future__ import annotations
 
@@ -15,61 +15,68 @@ from franka_reacher_rl.core.base.paths import config_dir
 class Kinematics:
     """Forward kinematics and Jacobian of a robot's end effector in its base frame.
 
-    Joints of the URDF that the robot file doesn't name, such as fingers, stay at their neutral position.
+    Joints of the URDF that the robot file does not name, such as fingers, stay at their neutral position.
 
     Raises:
-        ValueError: The URDF is not there or not readable, or lacks a joint or a frame; the message says which.
+        ValueError: The URDF is missing or unreadable, or lacks a joint or a frame; the message names it.
     """
 
     def __init__(self, robot: Robot) -> None:
         path = find_model(robot.model.urdf)
         try:
             full = pinocchio.buildModelFromUrdf(str(path))
-        except Exception as error:  # pinocchio raises what its parser raises
-            raise ValueError(f"{path}: not a URDF that Pinocchio reads: {error}") from None
+        except Exception as error:  # Pinocchio lets any exception of its parser through
+            raise ValueError(f"{path}: not a URDF that Pinocchio can read: {error}") from None
         _check_joints(full, robot, path)
         unnamed = [i for i in range(1, full.njoints) if full.names[i] not in robot.joints]
         self._model = pinocchio.buildReducedModel(full, unnamed, pinocchio.neutral(full))
         self._data = self._model.createData()
         ids = [self._model.getJointId(name) for name in robot.joints]
-        self._order = np.array([self._model.joints[i].idx_q for i in ids])  # where each of our joints lies in theirs
+        self._order = np.array([self._model.joints[i].idx_q for i in ids])  # Pinocchio's index of each joint
         self._in_order = bool(np.all(self._order == np.arange(robot.dof)))
         self._base = self._fixed_frame(robot.model.base_frame, path)
         self._at_origin = bool(self._base.isIdentity(1e-12))
         self._frame = self._frame_id(robot.model.end_effector_frame, path)
-        self.position_lower: Vector = self._model.lowerPositionLimit[self._order].copy()  # (joints,), of the URDF
-        self.position_upper: Vector = self._model.upperPositionLimit[self._order].copy()  # (joints,), of the URDF
+        self.position_lower: Vector = self._model.lowerPositionLimit[
+            self._order
+        ].copy()  # (joints,), rad, from the URDF
+        self.position_upper: Vector = self._model.upperPositionLimit[
+            self._order
+        ].copy()  # (joints,), rad, from the URDF
         offsets = [p.translation for p in self._model.jointPlacements]
         offsets.append(self._model.frames[self._frame].placement.translation)
-        self.reach = float(sum(np.linalg.norm(o) for o in offsets))  # m, no point of the arm is further from any axis
+        self.reach = float(sum(np.linalg.norm(o) for o in offsets))  # m, bounds the arm's distance from any joint axis
 
     def forward(self, q: Vector) -> Vector:
-        """O_T_EE, the end effector's pose (4, 4) in the base frame, at joint positions (joints,) in rad."""
-        return np.asarray(self._base.actInv(self._placed(self._theirs(q))).homogeneous)
+        """Return O_T_EE, the end effector's pose (4, 4) in the base frame, at joint positions (joints,) in rad."""
+        return np.asarray(self._base.actInv(self._frame_pose(self._model_order(q))).homogeneous)
 
     def position(self, q: Vector) -> Vector:
-        """The end effector's position (3,) in m in the base frame, at joint positions (joints,) in rad."""
-        place = self._placed(self._theirs(q)).translation
+        """Return the end effector's position (3,) in m in the base frame, at joint positions (joints,) in rad."""
+        place = self._frame_pose(self._model_order(q)).translation
         return np.array(place) if self._at_origin else self._base.rotation.T @ (place - self._base.translation)
 
     def positions(self, path: Rows) -> Rows:
-        """As `position`, of many configurations at once: (configurations, joints) to (configurations, 3)."""
+        """Return the end effector's positions (n, 3) in m at many configurations (n, joints) in rad."""
         if self._in_order:
-            theirs = np.ascontiguousarray(path)
+            ordered = np.ascontiguousarray(path)
         else:
-            theirs = np.empty(path.shape)
-            theirs[:, self._order] = path
+            ordered = np.empty(path.shape)
+            ordered[:, self._order] = path
         places = np.empty((len(path), 3))
-        for place, q in zip(places, theirs, strict=True):
-            place[:] = self._placed(q).translation
+        for place, q in zip(places, ordered, strict=True):
+            place[:] = self._frame_pose(q).translation
         if self._at_origin:
             return places
         return np.asarray((places - self._base.translation) @ self._base.rotation)
 
     def jacobian(self, q: Vector) -> Vector:
-        """Linear (m/s) over angular (rad/s) velocity of the end effector per joint velocity, (6, joints), base axes."""
+        """Return the end effector's Jacobian (6, joints) in the axes of the base frame.
+
+        Rows 0 to 2 give the linear velocity (m/s) and rows 3 to 5 the angular velocity (rad/s) per rad/s of a joint.
+        """
         jacobian = pinocchio.computeFrameJacobian(
-            self._model, self._data, self._theirs(q), self._frame, pinocchio.ReferenceFrame.LOCAL_WORLD_ALIGNED
+            self._model, self._data, self._model_order(q), self._frame, pinocchio.ReferenceFrame.LOCAL_WORLD_ALIGNED
         )
         if not self._in_order:
             jacobian = jacobian[:, self._order]
@@ -78,15 +85,16 @@ class Kinematics:
             jacobian = np.vstack([rotation @ jacobian[:3], rotation @ jacobian[3:]])
         return np.asarray(jacobian)
 
-    def _theirs(self, q: Vector) -> Vector:
+    def _model_order(self, q: Vector) -> Vector:
+        """Return joint positions in the order of Pinocchio's model."""
         if self._in_order:
             return q
-        theirs = np.empty(len(q))
-        theirs[self._order] = q
-        return theirs
+        ordered = np.empty(len(q))
+        ordered[self._order] = q
+        return ordered
 
-    def _placed(self, theirs: Vector) -> pinocchio.SE3:
-        pinocchio.forwardKinematics(self._model, self._data, theirs)
+    def _frame_pose(self, ordered: Vector) -> pinocchio.SE3:
+        pinocchio.forwardKinematics(self._model, self._data, ordered)
         return pinocchio.updateFramePlacement(self._model, self._data, self._frame)
 
     def _frame_id(self, name: str, path: Path) -> int:
@@ -103,7 +111,7 @@ class Kinematics:
 
 
 def find_model(name: str) -> Path:
-    """The file a robot file's `urdf` or `mjcf` names: a path, or a file of `config/robots`.
+    """Return the file that `model.urdf` or `model.mjcf` names: a path, or the name of a file in `config/robots`.
 
     Raises:
         ValueError: There is no such file; the message names the places searched.
@@ -112,7 +120,7 @@ def find_model(name: str) -> Path:
     for path in (Path(name).expanduser(), models / name):
         if path.is_file():
             return path
-    raise ValueError(f"no model {name!r}: neither a path nor a file of {models}")
+    raise ValueError(f"no model {name!r}: give a path, or the name of a file in {models}")
 
 
 def _check_joints(model: pinocchio.Model, robot: Robot, path: Path) -> None:
@@ -122,4 +130,4 @@ def _check_joints(model: pinocchio.Model, robot: Robot, path: Path) -> None:
             raise ValueError(f"{path} has no movable joint {name!r}: it has {known}")
         joint = model.joints[model.getJointId(name)]
         if joint.nq != 1:
-            raise ValueError(f"{path}: joint {name!r} is continuous; make it revolute, with limits")
+            raise ValueError(f"{path}: joint {name!r} is continuous: make it revolute and give it limits")

@@ -1,4 +1,4 @@
-"""A joint move: from where the arm is to a configuration, on a straight line in joint space."""
+"""Moves to a joint configuration on a straight line in joint space."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from franka_reacher_rl.core.arm.ramps import Motion
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 
-GAIN = 8.0  # 1/s, of the last bit of the way
-REST = 0.02  # rad/s, over REST_TIME: slower is at rest
-REST_TIME = 0.05  # s; measured velocities are too noisy for one of them to tell
+GAIN = 8.0  # 1/s, proportional gain near the goal
+REST = 0.02  # rad/s; the arm is at rest if it was slower than this, on average, over REST_TIME
+REST_TIME = 0.05  # s; a single measured velocity is too noisy to decide
 
 
 @dataclass
 class Move:
-    """One move, from its request to its end.
+    """A move to a joint configuration, from its request to its end.
 
     Attributes:
         goal: Configuration to reach, (joints,) in rad.
         started: When it was requested, s.
-        timeout: After how long it has failed, s.
-        done: Whether it has ended, one way or the other.
-        message: What went wrong; empty where nothing did.
+        timeout: Time after which it fails, s.
+        done: Whether it has ended, successfully or not.
+        message: Why it failed; empty if it did not.
         duration: How long it took, s.
     """
 
@@ -38,18 +38,23 @@ class Move:
 
     @property
     def success(self) -> bool:
-        """Whether the arm has arrived."""
+        """Whether the arm has reached the goal."""
         return self.done and not self.message
 
     def end(self, now: float, message: str = "") -> None:
-        """Ends the move; with a message, as a failure."""
+        """End the move at time `now` (s); a message marks it as failed."""
         if not self.done:
             self.done, self.message, self.duration = True, message, now - self.started
 
     def velocity(self, x: Vector, robot: Robot) -> Vector:
-        """The velocity towards the goal, (joints,) in rad/s, from where the arm would come to rest by itself.
+        """Return the velocity towards the goal, (joints,) in rad/s.
 
-        All joints arrive together: as fast as the slowest-braking joint could still stop, the last bit in proportion.
+        All joints arrive together. The speed is limited so that the joint with the least deceleration can still stop,
+        and is proportional to the distance near the goal.
+
+        Args:
+            x: Where the arm would come to rest if it were commanded zero now, (joints,) in rad.
+            robot: Gives acceleration limits, reset velocity and tolerance.
         """
         error = self.goal - x
         distance = float(np.abs(error).max())
@@ -60,7 +65,14 @@ class Move:
         return error * (speed / distance)
 
     def check(self, now: float, q: Vector, last: Motion, robot: Robot) -> None:
-        """Ends the move when the arm has arrived and rests, or when its time is over."""
+        """End the move when the arm rests at the goal, or when the timeout has passed.
+
+        Args:
+            now: Current time, s.
+            q: Measured joint positions, (joints,) in rad.
+            last: The motion that was commanded last.
+            robot: Gives joint names and tolerance.
+        """
         error = np.abs(q - self.goal)
         if not last.at_rest or (error > robot.reset.tolerance).any():
             self._settled = None

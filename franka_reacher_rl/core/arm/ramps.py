@@ -1,7 +1,7 @@
-"""Velocity profiles at a fixed rate: how a joint's velocity changes and stops within acceleration and jerk.
+"""Velocity ramps at a fixed rate: how a joint's velocity changes and stops within acceleration and jerk limits.
 
-A motion is a velocity held for one cycle and the acceleration that led to it. All of it is per joint, in closed form
-where jerk does not bind, and exact for commands held over cycles of `dt`.
+A motion is a velocity held for one cycle, with the acceleration that led to it. Every joint is treated on its own. The
+ramps are exact for commands held over cycles of `dt`, and in closed form where the jerk limit does not bind.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 
 LONGEST_STOP = 2000  # cycles
-STILL = 1e-9  # rad/s; less is rest
+STILL = 1e-9  # rad/s; a slower joint is at rest
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How fast a motion may be and change, one value per joint."""
+    """Limits of velocity, acceleration and jerk, one value per joint."""
 
     velocity: Vector  # (joints,), rad/s
     acceleration: Vector  # (joints,), rad/s^2
@@ -28,40 +28,40 @@ class Limits:
 
     @cached_property
     def free_cycle(self) -> float:
-        """In cycles this long (s) or longer jerk does not bind: one takes full acceleration one way to the other."""
+        """Shortest cycle time in s in which the acceleration can be fully reversed, so that jerk does not bind."""
         return float((2.0 * self.acceleration / self.jerk).max())
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A commanded velocity, and the acceleration with which it was reached."""
+    """A commanded velocity, and the acceleration that led to it."""
 
     velocity: Vector  # (joints,), rad/s
     acceleration: Vector  # (joints,), rad/s^2
 
     @classmethod
     def rest(cls, joints: int) -> Motion:
-        """No motion."""
+        """Return a motion at rest."""
         return cls(np.zeros(joints), np.zeros(joints))
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing moves, nor is about to."""
+        """Whether velocity and acceleration are zero."""
         return not self.velocity.any() and not self.acceleration.any()
 
 
 def clipped(values: Vector, low: Vector, high: Vector) -> Vector:
-    """As np.clip, which takes several times as long for a handful of values."""
+    """Return np.clip(values, low, high), several times faster for a handful of values."""
     return np.asarray(np.minimum(np.maximum(values, low), high))
 
 
 def landing(last: Motion, goal: Vector, limits: Limits, dt: float) -> Motion:
-    """One cycle towards the goal velocity, as fast as the limits allow without passing it.
+    """Return the motion one cycle closer to the goal velocity, as fast as the limits allow without overshoot.
 
     Args:
-        last: The motion before.
+        last: The motion of the previous cycle.
         goal: Velocities to reach, (joints,) in rad/s.
-        limits: Bounds of acceleration and jerk.
+        limits: Limits of acceleration and jerk.
         dt: Cycle time, s.
     """
     low, high = _reachable(last, limits, dt)
@@ -71,14 +71,14 @@ def landing(last: Motion, goal: Vector, limits: Limits, dt: float) -> Motion:
 
 
 def brake(last: Motion, limits: Limits, dt: float) -> Motion:
-    """One cycle towards rest."""
+    """Return the motion one cycle closer to rest; arguments as for `landing`."""
     return landing(last, np.zeros_like(last.velocity), limits, dt)
 
 
 def change_limits(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vector]:
-    """Lowest and highest next velocity, (joints,), after which the velocity limit can still be kept.
+    """Return the lowest and highest next velocity, (joints,) in rad/s, from which the velocity limit can still be kept.
 
-    Where the velocity is beyond its limit already, both are on the fastest way back.
+    If the velocity exceeds its limit already, both bounds follow the fastest way back to it.
     """
     low, high = _reachable(last, limits, dt)
     fastest = clipped(_acceleration_for(limits.velocity - last.velocity, limits, dt), low, high)
@@ -87,10 +87,11 @@ def change_limits(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vect
 
 
 def brake_path(motion: Motion, limits: Limits, dt: float) -> Rows:
-    """Where the joints are, from their present position, after each cycle of a motion and of braking from it to rest.
+    """Return the joints' path if a motion is carried out for one cycle and is followed by braking to rest.
 
     Returns:
-        Positions, (cycles, joints) in rad: the first after the motion itself, the last at rest.
+        Positions relative to the present one, (cycles, joints) in rad: the first row is after the motion itself, the
+        last at rest.
     """
     if dt >= limits.free_cycle:
         step = limits.acceleration * dt
@@ -105,7 +106,7 @@ def brake_path(motion: Motion, limits: Limits, dt: float) -> Rows:
 
 
 def _brake_way(velocity: float, acceleration: float, full: float, jerk: float, dt: float) -> list[float]:
-    """One joint's positions after each cycle, from 0, as `brake` would go on: in plain floats five times as fast."""
+    """Return one joint's positions after each cycle of braking as `brake` does, five times faster in plain floats."""
     step, position = jerk * dt, velocity * dt
     way = [position]
     while (velocity or acceleration) and len(way) < LONGEST_STOP:
@@ -130,7 +131,7 @@ def _brake_way(velocity: float, acceleration: float, full: float, jerk: float, d
 
 
 def _reachable(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vector]:
-    """Lowest and highest acceleration of the next cycle, (joints,)."""
+    """Return the lowest and highest acceleration possible in the next cycle, (joints,) in rad/s^2."""
     full = limits.acceleration
     if dt >= limits.free_cycle:
         return -full, full
@@ -139,10 +140,10 @@ def _reachable(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vector]
 
 
 def _acceleration_for(change: Vector, limits: Limits, dt: float) -> Vector:
-    """The acceleration now after which, taken back to zero at full jerk, the velocity has changed by `change`.
+    """Return the acceleration that changes the velocity by `change` if it is then reduced to zero at full jerk.
 
-    Taken back by `limits.jerk * dt` a cycle, an acceleration between m and m + 1 of these steps changes the velocity by
-    dt * ((m + 1) * acceleration - step * m * (m + 1) / 2): linear pieces, inverted here.
+    The reduction takes steps of `limits.jerk * dt` per cycle. An acceleration between m and m + 1 steps changes the
+    velocity by dt * ((m + 1) * acceleration - step * m * (m + 1) / 2), which is piecewise linear and is inverted here.
     """
     if dt >= limits.free_cycle:
         return change / dt

@@ -1,11 +1,11 @@
-"""The safety filter: from the velocity someone asks for to one that the arm may be given.
+"""The safety filter: limits a requested velocity so that the arm stays within its limits and its workspace.
 
-The filter plans as far as a full stop. A velocity passes when the arm, after carrying it out for one cycle and then
-braking as hard as it may, never left the box nor its joint limits. The brake plan of one cycle stays allowed in the
-next, so there is always a command that keeps the arm safe, whatever is asked for. Where the request does not pass, a
-small quadratic program finds the nearest velocity that does: the arm slides along a face rather than stops at it.
+The filter plans to a full stop. It accepts a velocity if the arm, after following it for one cycle and then braking as
+hard as allowed, leaves neither the workspace nor the joint limits on the way. The brake plan of one cycle stays
+feasible in the next, so a safe command always exists. A velocity that is not accepted is replaced by the nearest one
+that is, found by a small quadratic program: the arm slides along a workspace face instead of stopping at it.
 
-Everything here is a pure function of its arguments and never changes them.
+All functions are pure: they never change their arguments.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_path, 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 
-ATTEMPTS = 3  # corrections of a velocity before braking instead
+ATTEMPTS = 3  # corrections of a velocity before the filter brakes instead
 JOINT_TOLERANCE = 1e-7  # rad
 SPACE_TOLERANCE = 1e-6  # m
-CHANGED = 1e-6  # rad/s, a smaller correction is no reason
+CHANGED = 1e-6  # rad/s; a smaller correction is not reported
 
 
 class Reason(str, Enum):
-    """Why a command differs from what was asked for."""
+    """Why a command differs from the requested velocity."""
 
     VELOCITY = "velocity"
     ACCELERATION = "acceleration"
@@ -49,7 +49,7 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True)
 class Filtered:
-    """What the arm may be given, and why it is not what was asked for."""
+    """A safe motion, and the reasons why it differs from the request."""
 
     motion: Motion
     reasons: tuple[Reason, ...] = ()
@@ -57,18 +57,18 @@ class Filtered:
 
 @dataclass(frozen=True)
 class Region:
-    """Where the arm may go and how fast it may get there."""
+    """The positions that the arm may reach, and its limits of motion."""
 
     limits: Limits
     position_lower: Vector  # (joints,), rad
     position_upper: Vector  # (joints,), rad
-    workspace: Vector | None  # (6,), m: upper corner, minus lower corner; None: anywhere
-    margin: float = 0.0  # m, kept from the workspace's faces
-    approach_time: float = 0.0  # s
+    workspace: Vector | None  # (6,), m: upper corner, then the negated lower corner; None: unlimited
+    margin: float = 0.0  # m, distance kept from the workspace faces
+    approach_time: float = 0.0  # s, as in the robot file
 
     @classmethod
     def for_task(cls, robot: Robot) -> Region:
-        """The task's joint range and box, no faster than full actions."""
+        """Return the region of an episode: the task's joint range and workspace, at the speed of full actions."""
         return cls(
             limits=_limits(robot, robot.task.action_scale),
             position_lower=np.array(robot.task.position_lower) + robot.bridge.position_margin,
@@ -80,7 +80,7 @@ class Region:
 
     @classmethod
     def for_moves(cls, robot: Robot) -> Region:
-        """The robot's own limits, at a reset move's speed: a reset may lead out of the task's box."""
+        """Return the region of a reset move: the robot's limits at reset speed, without the task's workspace."""
         return cls(
             limits=_limits(robot, [robot.reset.velocity] * robot.dof),
             position_lower=np.array(robot.limits.position_lower) + robot.bridge.position_margin,
@@ -99,7 +99,7 @@ def _limits(robot: Robot, velocity: list[float]) -> Limits:
 
 
 class SafetyFilter:
-    """Filters the velocities of one robot in one region; holds nothing but constants."""
+    """Filters the velocities of one robot in one region; it has no state."""
 
     def __init__(self, robot: Robot, kinematics: Kinematics, region: Region) -> None:
         self.region = region
@@ -108,24 +108,24 @@ class SafetyFilter:
         self._dof = robot.dof
 
     def predict(self, q: Vector, dq: Vector, last: Motion, age: float = 0.0) -> Vector:
-        """Where the arm will come to rest if it is commanded zero from now on, (joints,) in rad.
+        """Return where the arm will come to rest if it is commanded zero from now on, (joints,) in rad.
 
-        For an arm whose velocity follows the command with a lag of first order, q + lag * dq is exactly the integral
-        of the commands; those that are on their way or younger than the measurement are added.
+        If the arm's velocity follows the command with a first-order lag, q + lag * dq is exactly the integral of the
+        commands. Commands that are still in transit, or newer than the measurement, are added.
         """
         fastest = 2.0 * self.region.limits.velocity + 0.1
         return q + self._lag * clipped(dq, -fastest, fastest) + (age + self._delay) * last.velocity
 
     def filter(self, q: Vector, dq: Vector, last: Motion, requested: Vector, dt: float, age: float = 0.0) -> Filtered:
-        """The command nearest to the requested one that is safe.
+        """Return the safe motion nearest to the requested velocity.
 
         Args:
             q: Measured joint positions, (joints,) in rad.
             dq: Measured joint velocities, (joints,) in rad/s.
             last: The motion that was commanded last.
-            requested: Joint velocities asked for, (joints,) in rad/s.
-            dt: How long the command will hold, s.
-            age: How old the measurement is, s.
+            requested: Requested joint velocities, (joints,) in rad/s.
+            dt: How long the command will be held, s.
+            age: Age of the measurement, s.
         """
         if not (_finite(q) and _finite(dq)):
             return Filtered(brake(last, self.region.limits, dt), (Reason.STATE_NOT_FINITE,))
@@ -133,7 +133,7 @@ class SafetyFilter:
 
 
 class _Call:
-    """One call of the filter: what is computed along the way."""
+    """The intermediate results of one call of the filter."""
 
     def __init__(self, owner: SafetyFilter, x: Vector, last: Motion, requested: Vector, dt: float) -> None:
         self.region, self.limits = owner.region, owner.region.limits
@@ -149,21 +149,21 @@ class _Call:
 
     @cached_property
     def brake(self) -> Motion:
-        """The next cycle of braking at once: always allowed."""
+        """The motion of braking at once, which is always allowed."""
         return brake(self.last, self.limits, self.dt)
 
     @cached_property
     def braking(self) -> Rows:
-        """The joints' positions while braking at once, (cycles, joints): no plan need do better."""
+        """Joint positions while braking at once, (cycles, joints) in rad; no plan can be required to do better."""
         return np.asarray(self.x + brake_path(self.brake, self.limits, self.dt))
 
     def run(self) -> Filtered:
-        """Aims, bounds each joint, then checks the plan and corrects it until it holds."""
+        """Choose a velocity, bound each joint, then check the plan and correct it until it is safe."""
         self.target = self._aim()
         self.low, self.high = self._joint_bounds()
         velocity = clipped(self.target, self.low, self.high)
         if self.region.workspace is not None:
-            self._look_at_faces()
+            self._measure_faces()
         for _ in range(ATTEMPTS):
             motion = self._motion(velocity)
             path = self.x + brake_path(motion, self.limits, self.dt)
@@ -174,14 +174,14 @@ class _Call:
             if solution is None:
                 break
             velocity = solution
-        self._because(Reason.BRAKING)
+        self._add_reason(Reason.BRAKING)
         return Filtered(self.brake, tuple(self.reasons))
 
     def _aim(self) -> Vector:
-        """The next velocity without a thought for place: what is asked for, or the way to it.
+        """Return the next velocity ignoring position constraints: the request, or a step of the ramp towards it.
 
-        Where acceleration or jerk bind, the full request stays the aim, so that its projection keeps its direction;
-        where a jerk-limited change has begun to level out, the levelling is.
+        While acceleration or jerk bind, the full request remains the target, so that its projection keeps its
+        direction. Once a jerk-limited ramp has begun to level out, the target is the ramp itself.
         """
         self.lowest, self.highest = change_limits(self.last, self.limits, self.dt)
         way = landing(self.last, self.requested, self.limits, self.dt).velocity
@@ -191,24 +191,25 @@ class _Call:
         bound = (way <= self.lowest + CHANGED) | (way >= self.highest - CHANGED)
         jerk = np.abs(way - self.last.velocity) / self.dt < self.limits.acceleration * (1.0 - 1e-6)
         if (short & jerk).any():
-            self._because(Reason.JERK)
+            self._add_reason(Reason.JERK)
         if (short & ~jerk).any():
-            self._because(Reason.ACCELERATION)
+            self._add_reason(Reason.ACCELERATION)
         return np.where(bound, self.requested, way)
 
     def _joint_bounds(self) -> tuple[Vector, Vector]:
-        """Lower and upper bound of the next velocity, (joints,) each.
+        """Return the lower and upper bound of the next velocity, (joints,) each in rad/s.
 
-        What each joint can change to by then, and its share of the way to its limit. Braking is always within.
+        A joint is bounded by what it can reach within one cycle and by its approach speed towards its limit. Braking is
+        always within the bounds.
         """
         low, high = self.lowest, self.highest
         up, down = self.region.position_upper - self.x, self.x - self.region.position_lower
         if (up < 0.0).any() or (down < 0.0).any():
-            self._because(Reason.OUTSIDE_LIMITS)
+            self._add_reason(Reason.OUTSIDE_LIMITS)
         time = max(self.region.approach_time, self.dt)
         above, below = np.maximum(up, 0.0) / time, -np.maximum(down, 0.0) / time
         if (self.target > above).any() or (self.target < below).any():
-            self._because(Reason.JOINT_LIMIT)
+            self._add_reason(Reason.JOINT_LIMIT)
             high = np.minimum(high, np.maximum(above, self.brake.velocity))
             low = np.maximum(low, np.minimum(below, self.brake.velocity))
         return np.minimum(low, high), high
@@ -219,7 +220,7 @@ class _Call:
     # -- joint limits ---------------------------------------------------------------------------------------------
 
     def _tighten_joints(self, velocity: Vector, path: Rows) -> bool:
-        """Narrows the bounds of joints whose plan leaves their range; whether there were any."""
+        """Narrow the bounds of joints whose plan leaves their range; return whether there were any."""
         top, bottom = path.max(axis=0), path.min(axis=0)
         upper, lower = self.region.position_upper, self.region.position_lower
         if (top <= upper).all() and (bottom >= lower).all():
@@ -230,7 +231,7 @@ class _Call:
         too_high, too_low = over > JOINT_TOLERANCE, under > JOINT_TOLERANCE
         if not (too_high | too_low).any():
             return False
-        self._because(Reason.JOINT_LIMIT)
+        self._add_reason(Reason.JOINT_LIMIT)
         moving = self._cycles_moving(velocity, path)
         high = np.where(too_high, np.maximum(velocity - over / moving, self.brake.velocity), self.high)
         low = np.where(too_low, np.minimum(velocity + under / moving, self.brake.velocity), self.low)
@@ -238,28 +239,28 @@ class _Call:
         return True
 
     def _cycles_moving(self, velocity: Vector, path: Rows) -> Vector:
-        """Seconds each joint goes on moving, (joints,): by how much its stop shifts per velocity."""
+        """Return how long each joint keeps moving, (joints,) in s: how far its stop shifts per rad/s."""
         steps = np.abs(path[1:] - path[:-1]) > 1e-12
         return np.asarray(self.dt * (1.0 + steps.sum(axis=0)))
 
     # -- workspace ------------------------------------------------------------------------------------------------
 
-    def _look_at_faces(self) -> None:
-        """Distances of the end effector to the faces, and how fast it may approach each."""
+    def _measure_faces(self) -> None:
+        """Compute the end effector's distance to each workspace face, and how fast it may approach it."""
         assert self.region.workspace is not None
         place = self.kinematics.position(self.x)
         self.place = np.concatenate([place, -place])  # (6,)
         self.faces = self.region.workspace - self.region.margin  # (6,)
         distance = self.faces - self.place
         if (distance < -self.region.margin).any():
-            self._because(Reason.OUTSIDE_WORKSPACE)
+            self._add_reason(Reason.OUTSIDE_WORKSPACE)
         jacobian = self.kinematics.jacobian(self.x)[:3]
         self.jacobian = np.concatenate([jacobian, -jacobian])  # (6, joints)
         time = max(self.region.approach_time, self.dt)
         self.approach = np.maximum(np.maximum(distance, 0.0) / time, self.jacobian @ self.brake.velocity)
 
     def _violated_faces(self, velocity: Vector, path: Rows) -> tuple[Rows, Vector]:
-        """Linear constraints rows @ velocity <= bounds that a velocity violates; none where its plan is safe."""
+        """Return linear constraints rows @ velocity <= bounds that a velocity violates; none if its plan is safe."""
         if self.region.workspace is None:
             return np.empty((0, len(velocity))), np.empty(0)
         too_fast = self.jacobian @ velocity > self.approach + SPACE_TOLERANCE
@@ -272,7 +273,7 @@ class _Call:
             beyond = places.max(axis=0) > self.wall + SPACE_TOLERANCE
         if not too_fast.any() and not beyond.any():
             return np.empty((0, len(velocity))), np.empty(0)
-        self._because(Reason.WORKSPACE)
+        self._add_reason(Reason.WORKSPACE)
         rows, bounds = [self.jacobian], list(self.approach)
         for face in np.flatnonzero(beyond):
             sample = int(places[:, face].argmax())
@@ -283,19 +284,19 @@ class _Call:
 
     @cached_property
     def wall(self) -> Vector:
-        """How far a plan may go along each face's normal, (6,): to the face, or as far as braking at once goes."""
+        """How far a plan may go along each face's normal, (6,) in m: to the face, or as far as braking at once goes."""
         places = self.kinematics.positions(self.braking)
         reach = np.concatenate([places.max(axis=0), -places.min(axis=0)])
         return np.asarray(np.maximum(np.maximum(self.faces, self.place), reach))
 
     def _far_from_faces(self, path: Rows) -> bool:
-        """Whether no face can be reached along the path, by the first-order way and a bound of what it leaves out."""
+        """Return whether the path reaches no face, by its first-order displacement and a bound of the remainder."""
         way = np.abs(path - self.x).max(axis=0)
         curvature = 0.5 * self.kinematics.reach * way.sum() ** 2
         return bool((np.abs(self.jacobian) @ way + curvature < self.faces - self.place).all())
 
     def _nearest(self, rows: Rows, bounds: Vector) -> Vector | None:
-        """The velocity nearest to the aim within all bounds, or None where there is none."""
+        """Return the velocity nearest to the target within all bounds, or None if there is none."""
         if not len(rows):
             return clipped(self.target, self.low, self.high)
         upper = np.concatenate([self.high, bounds])
@@ -308,11 +309,11 @@ class _Call:
             return None
         return clipped(solution, self.low, self.high)
 
-    def _because(self, reason: Reason) -> None:
+    def _add_reason(self, reason: Reason) -> None:
         if reason not in self.reasons:
             self.reasons.append(reason)
 
 
 def _finite(values: Vector) -> bool:
-    """Whether all are finite, at a third of the time of np.isfinite(...).all()."""
+    """Return whether all values are finite, three times faster than np.isfinite(...).all()."""
     return math.isfinite(values @ values)

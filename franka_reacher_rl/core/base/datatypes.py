@@ -41,9 +41,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class RobotState:
-    """Joint state of the robot and the velocity last applied to it, as the bridge publishes them."""
+    """The robot as the bridge publishes it: measured joints, and the velocity that the bridge applied last.
 
-    stamp: float  # s
+    What a driver delivers to the bridge is a `core.arm.health.JointMeasurement`.
+    """
+
+    stamp: float  # s, when q and dq were measured
     q: Vector  # (joints,), rad
     dq: Vector  # (joints,), rad/s
     dq_cmd: Vector  # (joints,), rad/s

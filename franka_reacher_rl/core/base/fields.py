@@ -1,7 +1,6 @@
-"""Settings as dataclasses whose fields know their meaning, unit and range.
+"""Settings as dataclasses whose fields carry their description, unit and range.
 
-One place for each fact: the same field gives a YAML file its check, a ROS parameter its descriptor and the
-documentation its table.
+The same field checks a YAML file, describes a ROS parameter and fills a table of the documentation.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ def param(
     choices: Sequence[Any] = (),
     live: bool = False,
 ) -> Any:
-    """Declares a field of a settings dataclass.
+    """Declare a field of a settings dataclass.
 
     Args:
-        default: Its default; a list is copied for each instance. Left out, the field must be given.
-        description: One sentence for the person who sets it.
-        unit: SI unit, empty for a pure number.
-        minimum: Smallest allowed value (of each element of a list).
-        maximum: Largest allowed value (of each element of a list).
+        default: Default value; a list is copied for each instance. Without a default, the field is required.
+        description: What the field sets, without its unit.
+        unit: SI unit; empty for a dimensionless value.
+        minimum: Smallest allowed value, or smallest allowed element of a list.
+        maximum: Largest allowed value, or largest allowed element of a list.
         choices: The only allowed values, if any.
-        live: Whether a running node takes a new value.
+        live: Whether the value can be changed while a node is running.
     """
     metadata = {
         "description": description,
@@ -52,7 +51,7 @@ def param(
 
 
 class Checked:
-    """Base of settings dataclasses: checks every field against its type, range and choices when made.
+    """Base class of settings dataclasses, which checks type, range and choices of every field on construction.
 
     Raises:
         ValueError: A value is not allowed; the message names the field, the value and what is allowed.
@@ -67,7 +66,7 @@ class Checked:
 
 
 def allowed(f: dataclasses.Field[Any]) -> str:
-    """What a field allows, in words; empty where anything of its type will do."""
+    """Describe the values that a field allows; empty if every value of its type is allowed."""
     unit = f" {f.metadata['unit']}" if f.metadata.get("unit") else ""
     low, high = f.metadata.get("minimum"), f.metadata.get("maximum")
     if f.metadata.get("choices"):
@@ -82,15 +81,15 @@ def allowed(f: dataclasses.Field[Any]) -> str:
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """Makes a settings dataclass from nested mappings as YAML gives them.
+    """Build a settings dataclass from nested mappings such as YAML gives.
 
     Args:
-        cls: A dataclass, its fields of plain types or of further dataclasses.
-        values: Field name to value; what is left out keeps its default.
-        where: What the error should name, for example the file.
+        cls: A dataclass whose fields have plain types or are dataclasses themselves.
+        values: Field name to value; a field that is left out keeps its default.
+        where: Start of the error message, for example the name of the file.
 
     Raises:
-        ValueError: An unknown, missing or disallowed field; the message says where and what is allowed.
+        ValueError: A field is unknown, missing or not allowed; the message says where and what is allowed.
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"{where}: expected a mapping of {', '.join(_names(cls))}, got {values!r}")
@@ -102,7 +101,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     for f in dataclasses.fields(cls):  # type: ignore[arg-type]
         if f.name not in values:
             if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-                raise ValueError(f"{where}: {f.name!r} is missing ({f.metadata.get('description', '')})")
+                raise ValueError(f"{where}: field {f.name!r} is missing ({f.metadata.get('description', '')})")
             continue
         hint, value = hints[f.name], values[f.name]
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -116,7 +115,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
-    """The inverse of from_mapping: plain values only, fit for YAML."""
+    """Return settings as nested mappings of plain values, fit for YAML: the inverse of `from_mapping`."""
     return dataclasses.asdict(settings)
 
 
@@ -126,12 +125,12 @@ def _names(cls: Any) -> list[str]:
 
 def _suggestion(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else ","
-    return f"{hint} known: {', '.join(known)}"
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{hint} allowed: {', '.join(known)}"
 
 
 def _converted(value: Any, hint: Any, name: str) -> Any:
-    """The value as the field's type where no information is lost (1 for 1.0), else an error."""
+    """Convert a value to the field's type if that loses no information (1 to 1.0), else raise ValueError."""
     if isinstance(hint, types.UnionType):
         if value is None and type(None) in hint.__args__:
             return None
@@ -147,14 +146,14 @@ def _converted(value: Any, hint: Any, name: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is float and isinstance(value, str):
-        return _float_word(value, name)
+        return _float_from_text(value, name)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ValueError(f"{name} = {value!r} is not of type {hint.__name__}")
     return value
 
 
-def _float_word(value: str, name: str) -> float:
-    """YAML 1.1 reads 3e-4 (without a point) as a word."""
+def _float_from_text(value: str, name: str) -> float:
+    """Parse a float that YAML 1.1 reads as text, such as 3e-4, which lacks a decimal point."""
     try:
         return float(value)
     except ValueError:

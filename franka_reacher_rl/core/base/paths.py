@@ -1,4 +1,4 @@
-"""Where the package's own files lie, in a checkout, a colcon workspace or a pip installation."""
+"""Locations of the package's data files in a checkout, a colcon workspace or a pip installation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ PACKAGE = "franka_reacher_rl"
 
 
 def config_dir() -> Path:
-    """The folder `config/`.
+    """Return the folder `config/`.
 
     Raises:
-        FileNotFoundError: It is nowhere; the message names the places searched.
+        FileNotFoundError: The folder was not found; the message names the places searched.
     """
     prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
     places = [Path(__file__).resolve().parents[3] / "config"]
@@ -21,18 +21,18 @@ def config_dir() -> Path:
     for place in places:
         if (place / "robots").is_dir():
             return place
-    raise FileNotFoundError(f"no config/ folder of {PACKAGE} in: {', '.join(map(str, places))}; install it again")
+    raise FileNotFoundError(f"no config/ folder of {PACKAGE} in {', '.join(map(str, places))}: reinstall the package")
 
 
 def find_yaml(kind: str, name: str) -> Path:
-    """The file a name stands for: a path to a YAML file, or one of `config/<kind>/`.
+    """Find a YAML file by its name in `config/<kind>/` or by its path.
 
     Args:
         kind: Folder below `config/`, for example `robots`.
-        name: `panda_sim`, or a path ending in .yaml.
+        name: A name such as `panda_sim`, or a path ending in .yaml.
 
     Raises:
-        ValueError: There is no such file; the message names those there are.
+        ValueError: There is no such file; the message lists the known names.
     """
     if name.endswith((".yaml", ".yml")):
         path = Path(name).expanduser()

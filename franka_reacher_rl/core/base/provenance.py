@@ -1,4 +1,4 @@
-"""Which software made a result."""
+"""Versions of the software that produced a result."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _NAMED = ("torch", "numpy", "opencv-python-headless", "mujoco", "daqp", "pin", "
 
 
 def versions() -> dict[str, str]:
-    """Version of this package, of Python and of the libraries that results depend on."""
+    """Return the versions of this package, of Python and of the libraries that results depend on."""
     found = {"franka_reacher_rl": __version__, "python": platform.python_version()}
     for name in _NAMED:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "not known"
+            found[name] = "unknown"
     return found
 
 
 def commit() -> str:
-    """The checkout's commit as git describes it, with `-dirty` where it was changed since."""
+    """Return the commit of the checkout as `git describe` prints it, with `-dirty` if there are uncommitted changes."""
     here = Path(__file__).resolve().parent
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return "not known"
-    return done.stdout.strip() or "not known"
+        return "unknown"
+    return done.stdout.strip() or "unknown"

@@ -1,7 +1,7 @@
-"""The settings of an experiment: one dataclass per part, a sentence per field.
+"""The settings of an experiment, with one dataclass per section.
 
-A setting is a ROS parameter file (`config/settings/*.yaml`), so the same file serves `ros2 run`, the launch
-files and the experiments without ROS. Every node declares the sections it needs from here.
+A setting is stored as a ROS parameter file (`config/settings/*.yaml`), so the same file serves `ros2 run`, the launch
+files and the experiments without ROS. Every node declares the sections that it needs.
 """
 
 from __future__ import annotations
@@ -18,128 +18,143 @@ from franka_reacher_rl.core.base.paths import find_yaml
 
 @dataclass(frozen=True)
 class ImageSettings(Checked):
-    """The frames the agent sees."""
+    """Size and number of the frames that the agent observes."""
 
-    width: int = param(160, "width of a frame", unit="px", minimum=16, maximum=1920)
-    height: int = param(90, "height of a frame", unit="px", minimum=16, maximum=1080)
-    frames: int = param(3, "consecutive frames in a stack", minimum=1, maximum=8)
+    width: int = param(160, "frame width", unit="px", minimum=16, maximum=1920)
+    height: int = param(90, "frame height", unit="px", minimum=16, maximum=1080)
+    frames: int = param(3, "number of consecutive frames in a stack", minimum=1, maximum=8)
     crop_fraction: float = param(
         0.01, "radius of the random crop as a fraction of width and height", minimum=0.0, maximum=0.2
     )
 
     @property
     def crop_radius(self) -> tuple[int, int]:
-        """Rows and columns of the crop's radius; crops start at 0 to twice this, acting crops at this."""
+        """Radius of the random crop in rows and columns.
+
+        A training crop starts at 0 to twice the radius, a crop for acting at the radius.
+        """
         return round(self.crop_fraction * self.height), round(self.crop_fraction * self.width)
 
     @property
     def channels(self) -> int:
-        """Channels of a stack of RGB frames."""
+        """Number of channels of a stack of RGB frames."""
         return 3 * self.frames
 
 
 @dataclass(frozen=True)
 class RewardSettings(Checked):
-    """Eq. (3) of the paper: reward = alpha * cycle_ms * mean(mask)."""
+    """The reward of eq. (3) of the paper: alpha * cycle_ms * mean(mask)."""
 
-    alpha: float = param(0.25, "reward per millisecond with the whole frame covered", minimum=0.0, live=True)
+    alpha: float = param(0.25, "reward per millisecond while the target covers the whole frame", minimum=0.0, live=True)
     bands: list[int] = param(
         [151, 155, 84, 179, 255, 255, 0, 155, 84, 10, 255, 255],
-        "HSV bands of the target's colour, six numbers each: low h, s, v and high h, s, v (OpenCV: h to 179)",
+        "HSV bands of the target's colour, six numbers per band: low h, s, v, then high h, s, v (OpenCV: h up to 179)",
         minimum=0,
         maximum=255,
         live=True,
     )
-    dilate: int = param(5, "dilations of the mask, 3x3", minimum=0, maximum=50, live=True)
-    erode: int = param(5, "erosions of the mask after dilating, 3x3", minimum=0, maximum=50, live=True)
+    dilate: int = param(5, "number of 3x3 dilations of the mask", minimum=0, maximum=50, live=True)
+    erode: int = param(5, "number of 3x3 erosions of the mask after the dilations", minimum=0, maximum=50, live=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.bands or len(self.bands) % 6:
-            raise ValueError(f"bands has {len(self.bands)} numbers: give six a band (low h, s, v, high h, s, v)")
+            raise ValueError(f"bands has {len(self.bands)} numbers: give six per band (low h, s, v, high h, s, v)")
         for i in range(0, len(self.bands), 6):
             low, high = self.bands[i : i + 3], self.bands[i + 3 : i + 6]
             if any(a > b for a, b in zip(low, high, strict=True)):
-                raise ValueError(f"bands: low {low} is above high {high}; write a hue that wraps as two bands")
+                raise ValueError(f"bands: low {low} is above high {high}; split a hue range that wraps into two bands")
             if high[0] > 179:
                 raise ValueError(f"bands: hue {high[0]} is not allowed: 0 to 179")
 
 
 @dataclass(frozen=True)
 class EpisodeSettings(Checked):
-    """The action cycle and the length of an episode."""
+    """Action cycle time and episode length."""
 
     cycle_ms: float = param(40.0, "action cycle time", unit="ms", minimum=5.0, maximum=1000.0)
-    seconds: float = param(6.0, "length of an episode", unit="s", minimum=0.1, maximum=600.0)
+    seconds: float = param(6.0, "episode length", unit="s", minimum=0.1, maximum=600.0)
     action_timeout: float = param(
-        2.0, "without an action for this long the robot is stopped and the episode truncated", unit="s", minimum=0.05
+        2.0,
+        "time without an action after which the robot is stopped and the episode is truncated",
+        unit="s",
+        minimum=0.05,
     )
-    late_ms: float = param(5.0, "a cycle later than this counts as late", unit="ms", minimum=0.0)
+    late_ms: float = param(5.0, "delay above which a cycle counts as late", unit="ms", minimum=0.0)
 
     @property
     def steps(self) -> int:
-        """Steps of an episode whose cycles are on time."""
+        """Number of steps of an episode whose cycles are all on time."""
         return round(self.seconds * 1000.0 / self.cycle_ms)
 
 
 @dataclass(frozen=True)
 class NetworkSettings(Checked):
-    """Encoder, actor and critics."""
+    """Sizes of encoder, actor and critics."""
 
-    channels: list[int] = param([32, 32, 32, 32], "output channels of the 3x3 convolutions", minimum=1)
-    strides: list[int] = param([2, 2, 2, 1], "strides of the convolutions", minimum=1, maximum=4)
-    hidden: list[int] = param([1024, 1024], "units of the hidden layers of actor and critics", minimum=1)
+    channels: list[int] = param([32, 32, 32, 32], "output channels of each 3x3 convolution", minimum=1)
+    strides: list[int] = param([2, 2, 2, 1], "stride of each convolution", minimum=1, maximum=4)
+    hidden: list[int] = param([1024, 1024], "units of each hidden layer of actor and critics", minimum=1)
     log_std_min: float = param(-10.0, "lower bound of the policy's log standard deviation")
     log_std_max: float = param(2.0, "upper bound of the policy's log standard deviation")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.channels) != len(self.strides) or not self.channels:
-            raise ValueError(f"channels {self.channels} and strides {self.strides} must be as many, at least one")
+            raise ValueError(
+                f"channels {self.channels} and strides {self.strides} must have the same length, at least one"
+            )
         if not self.log_std_min < 0.0 < self.log_std_max:
-            raise ValueError("log_std_min must be below 0 and log_std_max above: the first policy has log std 0")
+            raise ValueError(
+                f"log_std_min = {self.log_std_min} must be below 0 and log_std_max = {self.log_std_max} above: the "
+                "initial policy has log standard deviation 0"
+            )
 
 
 @dataclass(frozen=True)
 class SACSettings(Checked):
-    """Soft actor-critic."""
+    """Hyperparameters of soft actor-critic."""
 
-    discount: float = param(0.99, "discount per step", minimum=0.0, maximum=1.0)
-    tau: float = param(0.005, "share of the critic in its target after each update", minimum=0.0, maximum=1.0)
-    learning_rate: float = param(3e-4, "Adam's step size for actor, critic and temperature", minimum=0.0)
-    initial_temperature: float = param(0.1, "temperature at the start", minimum=1e-6)
-    temperature_beta1: float = param(0.5, "Adam's first beta for the temperature", minimum=0.0, maximum=0.9999)
-    target_entropy: float | None = param(None, "entropy the temperature aims at; null: minus the action's size")
+    discount: float = param(0.99, "discount factor per step", minimum=0.0, maximum=1.0)
+    tau: float = param(0.005, "step size of the target critic's exponential average", minimum=0.0, maximum=1.0)
+    learning_rate: float = param(3e-4, "learning rate of Adam for actor, critics and temperature", minimum=0.0)
+    initial_temperature: float = param(0.1, "initial entropy temperature", minimum=1e-6)
+    temperature_beta1: float = param(0.5, "beta1 of Adam for the temperature", minimum=0.0, maximum=0.9999)
+    target_entropy: float | None = param(None, "target entropy of the policy; null: minus the number of joints")
 
 
 @dataclass(frozen=True)
 class LearnerSettings(Checked):
-    """Replay, update budget, and how the learner uses the machine."""
+    """Replay buffer, update budget and use of the computer."""
 
-    batch_size: int = param(128, "transitions per update", minimum=1, maximum=8192)
-    warmup_steps: int = param(5000, "steps stored before the first update", minimum=1)
-    max_updates_per_step: float = param(1.0, "updates allowed per stored step after the warm-up", minimum=0.0)
-    replay_capacity: int = param(100_000, "steps kept in the replay", minimum=100)
-    device: str = param("auto", "where updates run; auto: CUDA where there is one", choices=("auto", "cpu", "cuda"))
+    batch_size: int = param(128, "transitions per gradient update", minimum=1, maximum=8192)
+    warmup_steps: int = param(5000, "number of stored steps before the first update", minimum=1)
+    max_updates_per_step: float = param(1.0, "maximum updates per step stored after the warm-up", minimum=0.0)
+    replay_capacity: int = param(100_000, "capacity of the replay buffer in steps", minimum=100)
+    device: str = param(
+        "auto", "device of the updates; auto: CUDA if available, else cpu", choices=("auto", "cpu", "cuda")
+    )
     precision: str = param(
         "float32",
-        "arithmetic of the encoder's convolutions; auto: bfloat16 where the processor has it, else float32",
+        "arithmetic of the encoder's convolutions; auto: bfloat16 if the processor supports it, else float32",
         choices=("auto", "float32", "bfloat16"),
     )
     extra_update_time: float = param(
-        0.0, "added to every update, to see what a slower learner would do", unit="s", minimum=0.0, maximum=60.0
+        0.0, "time added to every update, to emulate a slower learner", unit="s", minimum=0.0, maximum=60.0
     )
-    threads: int = param(0, "threads of the learner's arithmetic; 0: all cores", minimum=0, maximum=256)
-    nice: int = param(10, "niceness of the learner's process: higher yields to the control path", minimum=0, maximum=19)
-    cores: str = param("", "cores the learner stays on, for example 1,2-3; empty: all")
-    prefetch: bool = param(True, "sample the next batch on another thread while this one is learned from")
-    replay_on_device: bool = param(False, "keep a copy of the replay's frames in the device's memory")
-    checkpoint_period: float = param(60.0, "time between checkpoints; 0: none", unit="s", minimum=0.0)
+    threads: int = param(0, "number of CPU threads of the learner; 0: one per core", minimum=0, maximum=256)
+    nice: int = param(
+        10, "nice value of the learner's process; a higher value gives the control loop priority", minimum=0, maximum=19
+    )
+    cores: str = param("", "CPU cores of the learner, for example 1,2-3; empty: all")
+    prefetch: bool = param(True, "sample the next batch in a thread while the current update runs")
+    replay_on_device: bool = param(False, "keep a copy of the replay buffer's frames in device memory")
+    checkpoint_period: float = param(60.0, "time between checkpoints; 0: no checkpoints", unit="s", minimum=0.0)
 
 
 @dataclass(frozen=True)
 class Setting(Checked):
-    """Everything an experiment is set to, apart from the robot and the seed."""
+    """All settings of an experiment except the robot and the seed."""
 
     image: ImageSettings = field(default_factory=ImageSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
@@ -150,10 +165,10 @@ class Setting(Checked):
 
     @classmethod
     def load(cls, name: str | Path) -> Setting:
-        """Reads `config/settings/<name>.yaml`, or the file a path names.
+        """Load a setting by name from `config/settings/<name>.yaml`, or from the path of a YAML file.
 
         Raises:
-            ValueError: No such setting, or something in it is not allowed.
+            ValueError: There is no such setting, or a value in its file is not allowed.
         """
         path = find_yaml("settings", str(name))
         try:
@@ -164,5 +179,5 @@ class Setting(Checked):
         return from_mapping(cls, values, str(path))
 
     def to_mapping(self) -> dict[str, Any]:
-        """Nested plain values, fit for YAML."""
+        """Return the settings as nested mappings of plain values, fit for YAML."""
         return to_mapping(self)

@@ -1,4 +1,4 @@
-"""How an episode's start is reached, as the robot file says: a list of steps for whoever carries them out."""
+"""The reset that precedes an episode, as a list of steps to execute."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from franka_reacher_rl.core.base.datatypes import Vector
 
 @dataclass(frozen=True)
 class MoveTo:
-    """Move the joints there and wait until they are."""
+    """Move the joints to `q` and wait until they have arrived."""
 
     q: Vector  # (joints,), rad
 
 
 @dataclass(frozen=True)
 class PlaceTarget:
-    """Put the simulated target there."""
+    """Place the simulated target at `xy` on the table."""
 
     xy: Vector  # (2,), m in the base frame
 
@@ -30,10 +30,10 @@ def reset_rng(seed: int, episode: int) -> np.random.Generator:
 
 
 def reset_steps(robot: Robot, random: np.random.Generator) -> list[MoveTo | PlaceTarget]:
-    """The steps of one reset, in their order.
+    """Draw one reset and return its steps in order of execution.
 
-    `teleport` moves to a start pose, then places the simulated target anew. `swing` lifts the arm, which drags and
-    swings the bag on its thread, and returns to a start pose. `joint` only moves to a start pose.
+    `teleport` moves to a start pose, then places the simulated target. `swing` lifts the arm, which drags and swings
+    the bag on its thread, then moves to a start pose. `joint` only moves to a start pose.
     """
     start = MoveTo(robot.draw_start(random))
     if robot.reset.strategy == "teleport":

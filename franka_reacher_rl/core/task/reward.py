@@ -1,4 +1,4 @@
-"""The reward of the visual reacher: how much of the frame the target covers."""
+"""The reward of the visual reaching task: the fraction of the frame that the target covers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _KERNEL = np.ones((3, 3), np.uint8)
 
 
 def target_mask(frame: Frame, settings: RewardSettings) -> Mask:
-    """Where the frame shows the target: its colour bands, closed by dilating and eroding.
+    """Segment the target by its colour bands, closing gaps by dilation and erosion.
 
     Args:
-        frame: (height, width, 3) uint8, RGB.
-        settings: Colour bands (OpenCV's HSV ranges) and morphology.
+        frame: RGB image, (height, width, 3) uint8.
+        settings: Colour bands (HSV in OpenCV's ranges) and morphology.
 
     Returns:
         (height, width) uint8, 1 on the target.
@@ -35,5 +35,13 @@ def target_mask(frame: Frame, settings: RewardSettings) -> Mask:
 
 
 def reward_of(mask: Mask, cycle_ms: float, settings: RewardSettings) -> float:
-    """Eq. (3) of the paper, alpha * cycle_ms * mean(mask): a behaviour's return does not depend on the cycle."""
+    """Return the reward of one step by eq. (3) of the paper, alpha * cycle_ms * mean(mask).
+
+    Scaling by the cycle time makes the return of a behaviour independent of it.
+
+    Args:
+        mask: 1 on the target, (height, width).
+        cycle_ms: Action cycle time, ms.
+        settings: Give alpha.
+    """
     return settings.alpha * cycle_ms * float(mask.mean())

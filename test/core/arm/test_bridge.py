@@ -1,4 +1,4 @@
-"""The bridge's state machine, with the time handed in: every case in microseconds."""
+"""Tests of the bridge's state machine, which is given the time and so runs in microseconds."""
 
 from dataclasses import replace
 
@@ -17,18 +17,18 @@ DT = 0.01
 
 
 class Arm:
-    """A bridge and an arm that carries out what it sends, on one clock."""
+    """A bridge and an arm that follows its velocities exactly, on one clock."""
 
     def __init__(self, **bridge_settings):
         settings = {"command_timeout": 0.2, "latch_after": 1.0, "state_timeout": 0.2, **bridge_settings}
         self.robot = replace(ROBOT, bridge=replace(ROBOT.bridge, **settings))
         self.bridge = Bridge(self.robot)
         self.now, self.q, self.v = 100.0, self.robot.start_middle(), np.zeros(7)
-        self.held = self.silent = self.deaf = False
+        self.held = self.silent = False
         self.sent = []
 
     def cycle(self, seconds=DT):
-        """Runs control cycles for some time; the last cycle's output."""
+        """Run control cycles for some time and return the output of the last one."""
         for _ in range(max(1, round(seconds / DT))):
             self.now += DT
             if not self.held:
@@ -58,7 +58,7 @@ def arm():
     return arm
 
 
-def test_waits_for_a_state_then_arms_itself():
+def test_arms_after_the_first_joint_state():
     arm = Arm()
     arm.silent = True
     arm.cycle(1.0)
@@ -68,7 +68,7 @@ def test_waits_for_a_state_then_arms_itself():
     assert arm.mode is Mode.READY
 
 
-def test_carries_out_a_command(arm):
+def test_executes_a_command(arm):
     assert arm.command() is None
     output = arm.cycle(0.05)
     assert arm.mode is Mode.RUNNING and output.mode is Mode.RUNNING
@@ -90,7 +90,7 @@ def test_carries_out_a_command(arm):
         ([], [], Refusal.MISSING_JOINT),
     ],
 )
-def test_a_broken_command_is_refused_whole_and_does_not_feed_the_watchdog(arm, names, velocity, refusal):
+def test_an_invalid_command_is_refused_and_does_not_reset_the_watchdog(arm, names, velocity, refusal):
     arm.command()
     for _ in range(15):
         arm.cycle(0.02)
@@ -121,13 +121,13 @@ def test_permuted_names_are_mapped(arm):
     np.testing.assert_allclose(arm.cycle(0.05).velocity, velocity, atol=1e-12)
 
 
-def test_ceasing_commands_ramp_to_zero_and_latch(arm):
+def test_when_commands_cease_the_arm_ramps_to_rest_and_latches(arm):
     arm.command([0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     arm.cycle(0.19)
     assert arm.mode is Mode.RUNNING and arm.v[0] == pytest.approx(0.2)
     output = arm.cycle(0.06)
     assert arm.mode is Mode.HOLDING and not output.velocity.any() and output.reasons == (Reason.WATCHDOG,)
-    assert arm.command() is None  # before the latch, the next command goes on
+    assert arm.command() is None  # before it latches, the next command is accepted
     arm.cycle(1.05)
     assert arm.mode is Mode.STOPPED and arm.bridge.status.watchdog_stops == 2
     assert arm.command() is Refusal.NOT_ARMED
@@ -136,7 +136,7 @@ def test_ceasing_commands_ramp_to_zero_and_latch(arm):
 
 
 @pytest.mark.parametrize("timeout", [0.05, 0.2])
-def test_the_watchdogs_time_is_a_setting(timeout):
+def test_the_command_timeout_is_configurable(timeout):
     arm = Arm(command_timeout=timeout)
     arm.cycle()
     arm.command()
@@ -153,14 +153,14 @@ def test_commands_every_40_ms_never_trip_the_watchdog(arm):
     assert arm.mode is Mode.RUNNING and arm.bridge.status.watchdog_stops == 0
 
 
-def test_a_reset_after_an_episode_is_no_fault(arm):
+def test_a_pause_after_a_reset_move_does_not_latch(arm):
     arm.command()
     arm.cycle(0.04)
     move = arm.bridge.move_to(arm.now, JOINTS, arm.robot.start_middle() + 0.3)
     arm.cycle(3.0)
     assert move.success and arm.mode is Mode.READY
     arm.cycle(20.0)
-    assert arm.mode is Mode.READY  # resting between episodes latches nothing
+    assert arm.mode is Mode.READY
     assert arm.command() is None and arm.mode is Mode.RUNNING
     assert arm.bridge.status.watchdog_stops == 0
 
@@ -187,7 +187,7 @@ def test_a_move_may_leave_the_box_and_the_tasks_joint_range(arm):
     assert move.success
 
 
-def test_a_held_arm_fails_its_move_clearly(arm):
+def test_a_move_of_a_blocked_arm_fails_with_a_reason(arm):
     move = arm.bridge.move_to(arm.now, JOINTS, arm.robot.start_middle() + 0.3, timeout=2.0)
     for _ in range(250):
         arm.cycle()
@@ -202,7 +202,7 @@ def test_a_held_arm_fails_its_move_clearly(arm):
     ("names", "position", "message"),
     [
         (JOINTS, [9.0, 0, 0, -2, 0, 2, 0], "panda_joint1 = 9.000 rad is not allowed"),
-        (JOINTS, [float("nan"), 0, 0, -2, 0, 2, 0], "not a finite number"),
+        (JOINTS, [float("nan"), 0, 0, -2, 0, 2, 0], "not all values are finite"),
         (JOINTS[:6], [0.0] * 6, "'panda_joint7' is missing"),
     ],
 )
@@ -221,7 +221,7 @@ def test_during_a_move_commands_and_moves_are_refused(arm):
 
 
 @pytest.mark.parametrize("busy", ["resting", "running", "moving"])
-def test_stop_latches_from_anywhere(arm, busy):
+def test_stop_latches_in_every_mode(arm, busy):
     move = None
     if busy == "running":
         arm.command()
@@ -238,7 +238,7 @@ def test_stop_latches_from_anywhere(arm, busy):
     assert arm.bridge.arm(arm.now) == "" and arm.mode is Mode.READY
 
 
-def test_two_publishers_are_a_fault_that_names_them(arm):
+def test_two_publishers_of_commands_are_a_fault_that_names_them(arm):
     arm.command()
     arm.bridge.set_publishers(["/actor", "/teleop"])
     arm.cycle(0.1)
@@ -248,7 +248,7 @@ def test_two_publishers_are_a_fault_that_names_them(arm):
     assert arm.bridge.arm(arm.now) == "" and arm.bridge.status.fault == ""
 
 
-def test_two_publishers_keep_it_from_arming_at_the_start():
+def test_two_publishers_of_commands_prevent_arming_at_the_start():
     arm = Arm()
     arm.bridge.set_publishers(["/actor", "/teleop"])
     arm.cycle(0.1)
@@ -270,17 +270,17 @@ def test_a_silent_state_is_a_fault(arm):
     assert arm.bridge.arm(arm.now) == ""
 
 
-def test_at_rest_too_a_silent_state_is_a_fault(arm):
+def test_a_silent_state_is_a_fault_at_rest_too(arm):
     arm.silent = True
     arm.cycle(0.3)
     assert arm.mode is Mode.FAULT and arm.command() is Refusal.NOT_ARMED
     arm.silent = False
     arm.cycle(0.1)
-    assert arm.mode is Mode.FAULT, "somebody may have touched the arm meanwhile"
+    assert arm.mode is Mode.FAULT, "a person may have touched the arm meanwhile"
     assert arm.bridge.arm(arm.now) == "" and arm.mode is Mode.READY
 
 
-def test_repeated_stamps_are_no_fresh_state(arm):
+def test_a_repeated_stamp_does_not_count_as_a_new_state(arm):
     arm.silent = True
     stamp = arm.now
     for _ in range(30):
@@ -297,7 +297,7 @@ def test_states_of_another_clock_are_a_fault(arm, shift, message):
         arm.command()
         arm.cycle()
         arm.bridge.take_state(arm.now, arm.now + shift, arm.q, arm.v)
-    # Older stamps than the last are no news at all; newer ones are judged by their age.
+    # Stamps older than the last are ignored; newer ones are checked for their age.
     assert arm.mode is Mode.FAULT and (message in arm.bridge.status.fault or "no new" in arm.bridge.status.fault)
 
 
@@ -311,8 +311,8 @@ def test_a_frozen_state_is_a_fault(arm):
     assert "frozen" in arm.bridge.status.fault and not arm.cycle(0.1).velocity.any()
 
 
-def test_a_fast_move_outrunning_its_states_is_no_frozen_state():
-    """At 1.3 rad/s an arm travels far between two states that are merely late."""
+def test_late_states_during_a_fast_move_are_not_frozen():
+    """At 1.3 rad/s an arm travels far between two states, even if they are only late."""
     arm = Arm()
     arm.cycle()
     move = arm.bridge.move_to(arm.now, JOINTS, arm.robot.start_middle() + 0.5)
@@ -322,7 +322,7 @@ def test_a_fast_move_outrunning_its_states_is_no_frozen_state():
     assert move.success
 
 
-def test_resting_with_unchanging_positions_is_no_fault(arm):
+def test_constant_positions_at_rest_are_not_a_fault(arm):
     arm.cycle(10.0)
     assert arm.mode is Mode.READY
 
@@ -338,7 +338,7 @@ def test_an_interruption_ends_a_move_and_keeps_the_bridge_armed(arm):
     assert arm.mode is Mode.READY and arm.command() is None
 
 
-def test_an_arm_that_recovers_may_be_silent(arm):
+def test_an_arm_that_recovers_may_send_no_state(arm):
     arm.command()
     arm.cycle(0.1)
     arm.silent, arm.v = True, np.zeros(7)
@@ -351,7 +351,7 @@ def test_an_arm_that_recovers_may_be_silent(arm):
     assert arm.cycle(0.05).velocity.any() and arm.mode is Mode.RUNNING
 
 
-def test_counts_commands_that_were_limited(arm):
+def test_counts_limited_commands(arm):
     arm.command(SLOW)
     arm.cycle(0.04)
     arm.command([3.0] * 7)
@@ -361,7 +361,7 @@ def test_counts_commands_that_were_limited(arm):
     assert arm.bridge.status.commands_limited == 1
 
 
-def test_braking_on_the_way_out_comes_to_rest(arm):
+def test_brake_comes_to_rest(arm):
     arm.bridge.move_to(arm.now, JOINTS, arm.robot.start_middle() + 0.5)
     arm.cycle(0.2)
     assert np.abs(arm.v).max() > 0.5
@@ -372,7 +372,7 @@ def test_braking_on_the_way_out_comes_to_rest(arm):
     assert 5 < cycles < 40
 
 
-def test_a_late_cycle_allows_no_larger_change(arm):
+def test_a_late_cycle_allows_no_larger_change_of_velocity(arm):
     arm.command([0.2] * 7)
     arm.now += 0.15
     arm.bridge.take_state(arm.now, arm.now, arm.q, arm.v)

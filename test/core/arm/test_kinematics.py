@@ -1,4 +1,4 @@
-"""The kinematics, against published Denavit-Hartenberg parameters and finite differences."""
+"""Tests of the kinematics against published Denavit-Hartenberg parameters and finite differences."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from robots import ROBOTS
 from franka_reacher_rl.core.arm.kinematics import Kinematics, find_model
 from franka_reacher_rl.core.arm.robot import Robot
 
-# a (m), d (m), alpha (rad) of joints 1 to 7 in Craig's convention, then the flange's d: Franka Control Interface
-# documentation, "Denavit-Hartenberg parameters".
+# a (m), d (m) and alpha (rad) of joints 1 to 7 in Craig's convention, and d of the flange. Source: Franka Control
+# Interface documentation, "Denavit-Hartenberg parameters".
 PANDA_DH = [
     (0.0, 0.333, 0.0),
     (0.0, 0.0, -np.pi / 2),
@@ -40,7 +40,7 @@ def at_flange(name, frame):
 
 
 @pytest.mark.parametrize(("name", "frame"), [("panda_sim", "panda_link8"), ("fr3", "fr3_link8")])
-def test_flange_is_where_the_published_parameters_say(name, frame):
+def test_the_flange_pose_matches_the_published_parameters(name, frame):
     kinematics, random = at_flange(name, frame), np.random.default_rng(0)
     for q in random.uniform(-1.5, 1.5, (20, 7)):
         np.testing.assert_allclose(kinematics.forward(q), panda_flange(q), atol=1e-9)
@@ -48,7 +48,7 @@ def test_flange_is_where_the_published_parameters_say(name, frame):
 
 
 @pytest.mark.parametrize("name", ROBOTS)
-def test_jacobian_is_the_derivative(name):
+def test_the_jacobian_is_the_derivative_of_the_pose(name):
     robot = Robot.load(name)
     kinematics = Kinematics(robot)
     q, h = robot.start_middle(), 1e-6
@@ -62,7 +62,7 @@ def test_jacobian_is_the_derivative(name):
         np.testing.assert_allclose(jacobian[3:, joint], [turn[2, 1], turn[0, 2], turn[1, 0]], atol=1e-6)
 
 
-def test_order_of_joints_is_the_robot_files():
+def test_vectors_have_the_robot_files_joint_order():
     robot = Robot.load("panda_sim")
     swapped = replace(robot, joints=robot.joints[::-1])
     q = np.arange(7) / 10 - 0.3
@@ -90,7 +90,7 @@ def test_limits_of_the_robot_file_are_within_those_of_its_urdf(name):
 
 
 @pytest.mark.parametrize("name", ROBOTS)
-def test_start_poses_lie_in_the_box(name):
+def test_start_poses_are_in_the_workspace(name):
     robot, random = Robot.load(name), np.random.default_rng(0)
     kinematics = Kinematics(robot)
     for _ in range(100):
@@ -106,13 +106,13 @@ def test_start_poses_lie_in_the_box(name):
         ({"base_frame": "panda_link3"}, "base_frame 'panda_link3' moves with joint 'panda_joint3'"),
     ],
 )
-def test_a_wrong_model_is_refused_with_what_there_is(changes, message):
+def test_a_wrong_model_is_refused_with_the_known_names(changes, message):
     robot = Robot.load("panda_sim")
     with pytest.raises(ValueError, match=message):
         Kinematics(replace(robot, model=replace(robot.model, **changes)))
 
 
-def test_a_wrong_joint_is_refused_with_what_there_is():
+def test_a_wrong_joint_is_refused_with_the_known_names():
     robot = Robot.load("panda_sim")
     with pytest.raises(ValueError, match="no movable joint 'elbow': it has panda_joint1"):
         Kinematics(replace(robot, joints=["elbow", *robot.joints[1:]]))

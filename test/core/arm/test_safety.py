@@ -1,4 +1,4 @@
-"""The safety filter: whatever is asked for, no limit and no face of the box is passed."""
+"""Tests of the safety filter: no request moves the arm beyond a limit or a workspace face."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ ROUNDING = 1.0 + 1e-6
 
 
 class Case:
-    """A robot with its filters, and an arm that carries commands out with a lag of first order (0: exactly)."""
+    """A robot with its filter, and an arm that follows commands with a first-order lag (0: exactly)."""
 
     def __init__(self, robot, lag=0.0, region=None):
         robot = replace(robot, driver=replace(robot.driver, lag=lag, delay=0.0))
@@ -31,7 +31,7 @@ class Case:
         self.q, self.dq, self.motion = np.array(q, float), np.zeros(self.robot.dof), Motion.rest(self.robot.dof)
 
     def ask(self, velocity, dt=DT):
-        """One cycle; checks what must hold in each."""
+        """Run one cycle and check the invariants of every cycle."""
         before, limits = self.motion, self.filter.region.limits
         arguments = [self.q, self.dq, before.velocity, before.acceleration, np.array(velocity, float)]
         copies = [a.copy() for a in arguments]
@@ -56,19 +56,19 @@ class Case:
         self.dq = v + (self.dq - v) * decay
 
     def outside(self):
-        """How far the end effector is outside the box, in m; negative inside."""
+        """Return how far the end effector is outside the workspace in m; negative inside."""
         place = self.kinematics.position(self.q)
         return np.maximum(
             place - self.robot.task.workspace_upper, np.array(self.robot.task.workspace_lower) - place
         ).max()
 
     def beyond(self):
-        """How far a joint is outside its range, in rad; negative inside."""
+        """Return how far a joint is outside its range in rad; negative inside."""
         task = self.robot.task
         return np.maximum(self.q - task.position_upper, np.array(task.position_lower) - self.q).max()
 
     def start_somewhere(self, random):
-        """At rest anywhere in the joint range with the end effector in the box."""
+        """Put the arm at rest at a random pose with the end effector in the workspace."""
         low, high = self.filter.region.position_lower, self.filter.region.position_upper
         for _ in range(500):
             self.rest(random.uniform(low, high))
@@ -82,7 +82,7 @@ LAGGING = {name: Case(Robot.load(name), lag=0.02) for name in ROBOTS}
 
 
 def requests(case, random, kind, cycles):
-    """Request sequences that a policy, or an enemy, may send."""
+    """Generate a sequence of requests, as a policy or an adversary may send it."""
     scale = np.array(case.robot.task.action_scale)
     drift = random.uniform(-1, 1, case.robot.dof)
     for cycle in range(cycles):
@@ -105,7 +105,7 @@ KINDS = st.sampled_from(["noise", "drift", "bang", "huge", "broken"])
 @pytest.mark.parametrize("name", ROBOTS)
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), kind=KINDS)
-def test_no_limit_and_no_face_is_passed(name, seed, kind):
+def test_no_limit_and_no_workspace_face_is_exceeded(name, seed, kind):
     case, random = CASES[name], np.random.default_rng(seed)
     case.start_somewhere(random)
     for velocity in requests(case, random, kind, 120):
@@ -117,7 +117,7 @@ def test_no_limit_and_no_face_is_passed(name, seed, kind):
 @pytest.mark.parametrize("name", ROBOTS)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), kind=KINDS)
-def test_nor_by_an_arm_that_lags(name, seed, kind):
+def test_a_known_lag_exceeds_no_limit(name, seed, kind):
     case, random = LAGGING[name], np.random.default_rng(seed)
     case.start_somewhere(random)
     for velocity in requests(case, random, kind, 120):
@@ -129,7 +129,7 @@ def test_nor_by_an_arm_that_lags(name, seed, kind):
 @pytest.mark.parametrize("name", ROBOTS)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), kind=KINDS)
-def test_nor_by_an_arm_that_lags_without_being_known_to(name, seed, kind):
+def test_an_unknown_lag_leaves_the_workspace_by_no_more_than_a_millimetre(name, seed, kind):
     case, random = CASES[name], np.random.default_rng(seed)
     case.start_somewhere(random)
     case.lag = 0.02
@@ -145,7 +145,7 @@ def test_nor_by_an_arm_that_lags_without_being_known_to(name, seed, kind):
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_state_gives_a_finite_command(name, seed):
-    """Measured anything, moving anyhow, even broken: limits hold, nothing blows up."""
+    """For any measurement and any motion, even invalid ones, the command is finite and within the limits."""
     case, random = CASES[name], np.random.default_rng(seed)
     limits = case.filter.region.limits
     for _ in range(10):
@@ -162,7 +162,7 @@ def test_any_state_gives_a_finite_command(name, seed):
 
 
 @pytest.mark.parametrize("name", ROBOTS)
-def test_free_motion_passes_unchanged(name):
+def test_a_velocity_far_from_all_limits_is_not_changed(name):
     case = CASES[name]
     case.rest(case.robot.start_middle())
     wanted = 0.02 * np.array(case.robot.task.action_scale)
@@ -173,7 +173,7 @@ def test_free_motion_passes_unchanged(name):
 
 
 def towards(case, direction, speed=0.05):
-    """Joint velocities that move the end effector along a direction, by least squares."""
+    """Return joint velocities that move the end effector along a direction, by least squares."""
     jacobian = case.kinematics.jacobian(case.q)[:3]
     return np.linalg.lstsq(jacobian, speed * np.asarray(direction, float), rcond=None)[0]
 
@@ -181,7 +181,7 @@ def towards(case, direction, speed=0.05):
 @pytest.mark.parametrize("name", ROBOTS)
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_slides_along_a_face(name, side):
-    """Pushed obliquely against the floor of the box, it goes on sideways."""
+    """Commanded obliquely against the lowest face, the arm slides along it."""
     case = Case(Robot.load(name))
     for _ in range(1000):
         case.ask(towards(case, [0, 0, -1]))
@@ -198,8 +198,8 @@ def test_slides_along_a_face(name, side):
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_outside_the_box_only_inward(axis, side):
-    """Outside a face the motion never leads further out, and the way in is free."""
+def test_outside_the_workspace_only_inward_motion_is_allowed(axis, side):
+    """Outside a face no motion leads further out, and the way back is free."""
     robot = Robot.load("panda_sim")
     case = Case(robot)
     place = case.kinematics.position(case.q)
@@ -218,7 +218,7 @@ def test_outside_the_box_only_inward(axis, side):
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
-def test_outside_a_joint_limit_only_inward(side):
+def test_outside_a_joint_limit_only_inward_motion_is_allowed(side):
     case = Case(Robot.load("panda_sim"))
     q = case.robot.start_middle()
     q[0] = side * 0.6  # the task allows 0.5
@@ -246,7 +246,7 @@ def test_stops_at_a_joint_limit_from_any_distance(distance, side):
     assert 0.0 <= 0.9 - side * case.q[6] <= case.robot.bridge.position_margin + 1e-3
 
 
-def test_reasons_name_what_was_changed():
+def test_reasons_tell_what_limited_the_command():
     case = Case(Robot.load("panda_sim"))
     assert set(case.ask(np.full(7, 5.0)).reasons) >= {Reason.VELOCITY, Reason.ACCELERATION}
     assert Reason.REQUEST_NOT_FINITE in case.ask(np.full(7, np.nan)).reasons
@@ -254,8 +254,8 @@ def test_reasons_name_what_was_changed():
     assert Reason.JERK in jerky.ask(np.full(6, 0.2)).reasons
 
 
-def test_stretched_out_nothing_blows_up():
-    """At the singularity of a straight elbow, pushed outward against a face."""
+def test_a_singularity_does_not_exceed_the_workspace():
+    """The elbow is straight and the command points outward against a face."""
     robot = Robot.load("ur5e_sim")
     task = replace(
         robot.task,
@@ -275,7 +275,7 @@ def test_stretched_out_nothing_blows_up():
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_brake_plan_is_what_braking_does(seed):
+def test_the_brake_plan_matches_the_braking_motion(seed):
     random = np.random.default_rng(seed)
     full = random.uniform(0.5, 10.0, 5)
     limits = Limits(np.ones(5), full, full * 10.0 ** random.uniform(0, 3))
@@ -290,7 +290,7 @@ def test_brake_plan_is_what_braking_does(seed):
     assert motion.at_rest
 
 
-def test_moves_keep_the_robots_limits_but_not_the_box():
+def test_moves_stay_within_the_robots_limits_but_may_leave_the_workspace():
     robot = Robot.load("panda_sim")
     case = Case(robot, region=Region.for_moves(robot))
     random = np.random.default_rng(0)

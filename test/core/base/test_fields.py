@@ -1,4 +1,4 @@
-"""Settings: files, checks and errors that say what is allowed."""
+"""Tests of settings: their files, their checks and the errors, which say what is allowed."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import yaml
 from franka_reacher_rl.core.base.fields import from_mapping
 from franka_reacher_rl.core.base.settings import EpisodeSettings, NetworkSettings, Setting
 
-PAPER = {  # the paper's table: width, height, batch, cycle, steps per episode, warm-up
+PAPER = {  # from the paper's table: width, height, batch size, cycle in ms, steps per episode, warm-up steps
     "async_baseline": (160, 90, 128, 40.0, 150, 5000),
     "sync_baseline": (160, 90, 128, 75.0, 80, 2666),
     "async_highres": (320, 180, 80, 40.0, 150, 5000),
@@ -39,7 +39,7 @@ def test_lite_settings_load(name):
     assert Setting.load(name).image.width < 160
 
 
-def test_a_setting_survives_yaml(tmp_path):
+def test_a_setting_can_be_written_and_read(tmp_path):
     path = tmp_path / "mine.yaml"
     setting = Setting(episode=EpisodeSettings(cycle_ms=50))
     path.write_text(yaml.safe_dump({"/**": {"ros__parameters": setting.to_mapping()}}))
@@ -57,27 +57,27 @@ def test_a_setting_survives_yaml(tmp_path):
         ({"learner": {"device": "tpu"}}, "one of auto, cpu, cuda"),
         ({"learner": {"warmup_steps": True}}, "not of type int"),
         ({"network": {"channels": 32}}, "not a list"),
-        ({"network": {"channels": [32]}}, "must be as many"),
+        ({"network": {"channels": [32]}}, "must have the same length"),
         ({"sac": {"tau": float("nan")}}, "tau = nan"),
     ],
 )
-def test_what_is_not_allowed_is_named(values, words):
+def test_a_value_that_is_not_allowed_gives_a_clear_error(values, words):
     with pytest.raises(ValueError, match=words):
         from_mapping(Setting, values, "test.yaml")
 
 
-def test_numbers_that_yaml_reads_as_words():
+def test_numbers_that_yaml_reads_as_text_are_parsed():
     assert from_mapping(Setting, {"sac": {"learning_rate": "3e-4"}}, "x").sac.learning_rate == 3e-4
 
 
-def test_unknown_setting_names_the_known_ones():
+def test_an_unknown_setting_gives_the_known_ones():
     with pytest.raises(ValueError, match="async_baseline"):
         Setting.load("asynch_baseline")
     with pytest.raises(ValueError, match="no such file"):
         Setting.load("/nowhere/mine.yaml")
 
 
-def test_not_a_parameter_file(tmp_path):
+def test_a_file_that_is_not_a_parameter_file_is_refused(tmp_path):
     path = Path(tmp_path / "odd.yaml")
     path.write_text("image: {width: 64}")
     with pytest.raises(ValueError, match="ROS parameter file"):

@@ -1,4 +1,4 @@
-"""Resets: the steps each strategy asks for."""
+"""Tests of the steps of each reset strategy."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def test_teleport_moves_then_places_the_target():
     assert (place.xy >= ROBOT.target.lower).all() and (place.xy <= ROBOT.target.upper).all()
 
 
-def test_swing_lifts_the_bag_before_the_start_pose():
+def test_swing_visits_another_pose_before_the_start_pose():
     swing, start = steps("swing")
     assert isinstance(swing, MoveTo) and not is_start(swing.q)
     assert (swing.q >= ROBOT.reset.swing_lower).all() and (swing.q <= ROBOT.reset.swing_upper).all()
@@ -37,6 +37,6 @@ def test_joint_only_moves():
     assert isinstance(move, MoveTo) and is_start(move.q)
 
 
-def test_one_seed_gives_one_reset():
+def test_a_reset_depends_on_the_seed_alone():
     np.testing.assert_array_equal(steps("teleport", 3)[0].q, steps("teleport", 3)[0].q)
     assert not np.array_equal(steps("teleport", 3)[0].q, steps("teleport", 4)[0].q)

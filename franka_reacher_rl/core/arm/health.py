@@ -1,0 +1,88 @@
+"""Joint measurements, and the checks that decide whether the newest one may be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from franka_reacher_rl.core.arm.commands import FUTURE
+from franka_reacher_rl.core.base.datatypes import Vector
+
+FROZEN_TRAVEL = 0.02  # rad commanded while the measured positions stay exactly the same
+
+
+@dataclass(frozen=True)
+class JointMeasurement:
+    """Joint positions and velocities as measured by the arm.
+
+    Drivers deliver measurements, and the bridge keeps the newest one. What the bridge publishes is a
+    `core.base.datatypes.RobotState`, which adds the velocity that it applied.
+    """
+
+    stamp: float  # s by the bridge's clock, when the joints were measured; 0: the source gives no stamp
+    q: Vector  # (joints,), rad
+    dq: Vector  # (joints,), rad/s
+
+
+class StateMonitor:
+    """Keeps the newest joint measurement and checks its age, its clock and whether it is frozen.
+
+    Args:
+        timeout: Longest time without a new measurement, and oldest accepted measurement, in s.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.newest: JointMeasurement | None = None
+        self._timeout = timeout
+        self._received = 0.0
+        self._ahead = 0.0  # s, by how much the last measurement was stamped in the future; 0: it was not
+        self._frozen_q: Vector | None = None
+        self._frozen_since, self._travel = 0.0, 0.0
+
+    def take(self, now: float, measurement: JointMeasurement) -> None:
+        """Store a measurement received at `now` (s), unless it is no newer than the last or from the future.
+
+        A single stamp from the future is ignored: a step of the wall clock falsifies the stamps of messages in flight.
+        """
+        ahead = measurement.stamp - now
+        if ahead > FUTURE:
+            self._ahead = ahead
+        elif self.newest is None or measurement.stamp > self.newest.stamp:
+            self.newest, self._received, self._ahead = measurement, now, 0.0
+
+    def problem(self, now: float) -> str:
+        """Return why the newest measurement cannot be used at time `now` (s), or an empty string."""
+        if self.newest is None:
+            return self._future() or "no joint state yet"
+        age, silence = now - self.newest.stamp, now - self._received
+        if silence > self._timeout and self._ahead:
+            return self._future()
+        if silence > self._timeout or (age > self._timeout and silence > 0.5 * self._timeout):
+            return f"no new joint state for {silence:.2f} s"
+        if age > self._timeout:
+            return f"joint state is {age:.2f} s old by its stamp: are the clocks synchronised?"
+        return ""
+
+    def _future(self) -> str:
+        return f"joint state is stamped {self._ahead:.2f} s ahead: are the clocks synchronised?" if self._ahead else ""
+
+    def frozen(self, velocity: Vector, dt: float) -> bool:
+        """Return whether the measured positions have not changed although the arm was commanded to move.
+
+        Elapsed time is taken from the measurements' stamps: a source that sends nothing is silent, not frozen.
+
+        Args:
+            velocity: Velocity commanded during the last cycle, (joints,) in rad/s.
+            dt: Length of that cycle, s.
+        """
+        if self.newest is None:
+            return False
+        if self._frozen_q is None or not np.array_equal(self._frozen_q, self.newest.q):
+            self._frozen_q, self._frozen_since, self._travel = self.newest.q, self.newest.stamp, 0.0
+        self._travel += float(np.abs(velocity).max()) * dt
+        return self.newest.stamp - self._frozen_since > self._timeout and self._travel > FROZEN_TRAVEL
+
+    def restart_frozen_check(self) -> None:
+        """Forget the travel and time counted so far towards a frozen state."""
+        self._frozen_q = None
