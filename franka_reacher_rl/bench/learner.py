@@ -7,15 +7,16 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from franka_reacher_rl.bench.options import add_learner
 from franka_reacher_rl.bench.plain_learner import PlainLearner
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
-from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.learning.machine import prepare_learner
 from franka_reacher_rl.core.learning.sac import SAC
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
@@ -32,7 +33,11 @@ _WARM = 5  # updates before the clock starts
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures and prints; returns the exit code."""
-    options = _parse(argv)
+    return run(_parse(argv))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and print; return the exit code."""
     try:
         setting = _setting(options)
         result = measure(setting, options)
@@ -202,7 +207,7 @@ _ROWS = (
 
 
 def _setting(options: argparse.Namespace) -> Setting:
-    setting = Setting.load(options.setting)
+    setting = Setting.load(setting_path(options.setting, default_wiring="async"))
     image, learner = setting.image, setting.learner
     if options.size:
         width, height = _size(options.size)
@@ -222,23 +227,6 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench learner", description="Time per update, part by part.")
-    add: Callable[..., Any] = parser.add_argument
-    add("--setting", default="async_baseline", help="a name of config/settings, or a path (default: %(default)s)")
-    add("--json", action="store_true", help="print JSON")
-    add("--against-plain", action="store_true", help="also time a plain learner with the reference's structure")
-    add("--updates", type=int, default=30, help="updates that are timed (default: %(default)s)")
-    add("--plain-updates", type=int, default=5, help="of the plain learner (default: %(default)s)")
-    add("--threads", type=int, default=0, help="threads; 0: one per core (default: %(default)s)")
-    add("--device", choices=("auto", "cpu", "cuda"), help="instead of the setting's")
-    add("--precision", help="float32, bfloat16 or auto, instead of the setting's")
-    add("--batch", type=int, help="transitions per update, instead of the setting's")
-    add("--size", help="of the image, WIDTHxHEIGHT, instead of the setting's")
-    add("--rows", type=int, default=2000, help="rows in the replay (default: %(default)s)")
-    add("--no-prefetch", action="store_true", help="sample when a batch is needed")
-    add("--replay-on-device", action="store_true", help="keep the frames in the device's memory too")
+    parser = argparse.ArgumentParser(prog="bench learner")
+    add_learner(parser)
     return parser.parse_args(argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
