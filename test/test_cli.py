@@ -43,7 +43,10 @@ def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["bench", "plant", "--robots", "panda_sm"], "no robot 'panda_sm' (did you mean 'panda_sim'?)"),
         (["preview", "--out", "DIR", "--robot", "panda_sm"], "(did you mean 'panda_sim'?)"),
         (["curve", "DIR/nowhere"], "does not exist: give the run folder"),
-        (["experiment", "run", "--settings", "async_huge", "--out", "DIR"], "no setting 'async_huge' (did you mean 'async_highres'?): there are"),
+        (
+            ["experiment", "run", "--settings", "async_huge", "--out", "DIR"],
+            "no setting 'async_huge' (did you mean 'async_highres'?): there are",
+        ),
         (["experiment", "run", "--preset", "huge", "--out", "DIR"], "no preset 'huge': there are"),
         (["experiment", "run", "--preset", "lite", "--settings", "x", "--out", "DIR"], "no variant 'x'"),
         (["experiment", "run", "--preset", "lite", "--latency", "none", "--out", "DIR"], "no latency profile 'none'"),
