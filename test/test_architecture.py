@@ -23,7 +23,7 @@ LAYERS: dict[str, set[str]] = {
     "core.loop": {"core.base", "core.arm", "core.replay", "core.learning", "core.policy", "core.task"},
     "sim": {"core"},
     "cameras": {"core", "sim"},
-    "drivers": {"core"},
+    "drivers": {"core", "ros"},
     "virtual": {"core", "sim"},
     "experiments": {"core", "virtual"},
     "analysis": {"core", "experiments"},

@@ -13,7 +13,6 @@ import numpy as np
 from rcl_interfaces.srv import GetParameters
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -21,14 +20,8 @@ from std_msgs.msg import Float64MultiArray
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.drivers.base import JointSample
+from franka_reacher_rl.ros import qos
 
-_NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-_RELIABLE = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.VOLATILE,
-)
 SETTLE = 0.5  # s, from finding the other side until it has found us
 ASK_EVERY = 1.0  # s, while the controller has not told its joints
 
@@ -44,8 +37,8 @@ class TopicDriver:
         self._state_fault = ""
         self._order_fault = ""
         self._indices: tuple[list[str], list[int]] = ([], [])
-        self._commands = node.create_publisher(Float64MultiArray, self._topic, _RELIABLE)
-        node.create_subscription(JointState, robot.driver.state_topic, self._on_state, _NEWEST)
+        self._commands = node.create_publisher(Float64MultiArray, self._topic, qos.RELIABLE)
+        node.create_subscription(JointState, robot.driver.state_topic, self._on_state, qos.NEWEST)
         # The controller is the node whose private topic `commands` we publish.
         controller = self._topic.rsplit("/", 1)[0] if "/" in self._topic.strip("/") else ""
         self._asked: Future | None = None
