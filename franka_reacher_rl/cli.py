@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"{options.program}: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except OSError as error:
+        print(f"{options.program}: {error}", file=sys.stderr)
+        return EXIT_FAILURE
     except KeyboardInterrupt:
         print(f"\n{options.program}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -104,9 +104,16 @@ assert not heavy, heavy"""
 
 @pytest.mark.parametrize("name", ["lite", "async_lite"])
 def test_bench_cycle_takes_a_setting_with_or_without_its_wiring(name: str, tmp_path: Path) -> None:
-    busy, lite = Setting.load(busy_setting(name, tmp_path)), Setting.load("async_lite")
+    busy, lite = Setting.load(busy_setting(name, tmp_path, 20.0)), Setting.load("async_lite")
+    assert busy.episode.cycle_ms == 20.0
     assert busy.learner.max_updates_per_step > lite.learner.max_updates_per_step
     assert busy.image == lite.image
+
+
+def test_an_output_that_cannot_be_written_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "episodes.csv").write_text("episode,episode_return\n1,10\n")
+    assert main(["curve", str(tmp_path), "--out", str(tmp_path / "episodes.csv" / "curve.png")]) == 1
+    assert "episodes.csv" in (error := capsys.readouterr().err) and error.count("\n") == 1
 
 
 def test_curve_plots_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,17 +25,23 @@ _UNLIMITED = 1e9  # updates per step
 _WARMUP_BATCHES = 2  # the warm-up ends when this many batches are stored
 
 
-def busy_setting(name: str, folder: Path) -> Path:
+def busy_setting(name: str, folder: Path, cycle_ms: float | None = None) -> Path:
     """Write a copy of a setting whose learner has no update budget and hardly any warm-up; return its path.
 
+    Args:
+        name: Name or path of a setting of the async wiring.
+        folder: The folder to write to.
+        cycle_ms: The action cycle time in ms; None: the setting's.
+
     Raises:
-        ValueError: There is no such setting of the async wiring.
+        ValueError: There is no such setting, or the cycle time is not allowed.
     """
     source = setting_path(name, "async")
     setting = Setting.load(source)
     warmup = _WARMUP_BATCHES * setting.learner.batch_size
     learner = replace(setting.learner, max_updates_per_step=_UNLIMITED, warmup_steps=warmup, checkpoint_period=0.0)
-    values = without_none(replace(setting, learner=learner).to_mapping())
+    episode = replace(setting.episode, cycle_ms=setting.episode.cycle_ms if cycle_ms is None else cycle_ms)
+    values = without_none(replace(setting, episode=episode, learner=learner).to_mapping())
     path = folder / f"{source.stem}_busy.yaml"
     path.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
     return path
@@ -88,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     if shutil.which("ros2") is None:
         raise ValueError("needs ROS 2: run ./reacher bench cycle, or source the setup.bash of ROS 2")
     with tempfile.TemporaryDirectory() as folder:
-        setting = busy_setting(options.setting, Path(folder))
+        setting = busy_setting(options.setting, Path(folder), options.cycle_ms)
         try:
             _launch(setting, options.robot, options.minutes, Path(folder) / "run", quiet=options.json)
             found = figures(Path(folder) / "run")

@@ -26,10 +26,12 @@ def add_learner(parser: argparse.ArgumentParser) -> None:
 
 def add_cycle(parser: argparse.ArgumentParser) -> None:
     """Add the options of `bench cycle`."""
-    parser.add_argument("--minutes", type=float, default=2.0, help="training time in minutes (default: %(default)s)")
-    parser.add_argument("--setting", default="baseline", help="setting of the async wiring: a name or a path")
-    parser.add_argument("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON only")
+    add = parser.add_argument
+    add("--minutes", type=float, default=2.0, help="training time in minutes (default: %(default)s)")
+    add("--setting", default="baseline", help="async setting: a name or a path (default: %(default)s)")
+    add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
+    add("--cycle-ms", type=float, help="action cycle time in ms (default: the setting's)")
+    add("--json", action="store_true", help="print JSON only")
 
 
 def add_latency(parser: argparse.ArgumentParser) -> None:

@@ -48,7 +48,7 @@ def start(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
     try:
         check_names(names_on_command_line(context))
         return _nodes(context, wiring)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         return fail(context, f"error: {error}")
 
 

@@ -1,4 +1,4 @@
-"""The environment that is made where no ROS 2 is installed, and how one that is installed is found."""
+"""The environment that is created where no ROS 2 is installed, and the search for an installed ROS 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the set-up says when something is missing: what is wrong, and what to do."""
+"""The error messages of the set-up: what is missing, and what to do."""
 
 from __future__ import annotations
 

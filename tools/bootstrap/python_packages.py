@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from bootstrap.problem import Problem
@@ -113,6 +112,6 @@ def explain_pip(log: Path) -> str:
     return f"pip failed. The last lines of {log}:\n{tail(log)}"
 
 
-def install_requirements(venv: Path, arguments: Sequence[str] = ()) -> None:
+def install_requirements(venv: Path) -> None:
     """Install all Python packages in the pinned versions."""
-    pip(venv, "install", "--requirement", REQUIREMENTS / "environment.txt", "--constraint", constraints(), *arguments)
+    pip(venv, "install", "--requirement", REQUIREMENTS / "environment.txt", "--constraint", constraints())
