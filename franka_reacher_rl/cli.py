@@ -56,12 +56,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{self.prog}: {message}. See {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse arguments; unlike in argparse, an unknown argument is an error of the command it was given to."""
+        """Parse arguments; an unknown argument is an error, reported before missing ones."""
+        if self._subparsers is None:  # else these are the arguments of a command
+            self._check_options(args or ())
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            hint = did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
-            self.error(f"unknown argument {unknown[0]!r}{hint}")
+            self.error(f"unexpected argument {unknown[0]!r}")
         return parsed, unknown
+
+    def _check_options(self, words: Sequence[str]) -> None:
+        known = list(self._option_string_actions)
+        for word in (word.partition("=")[0] for word in words):
+            if word.startswith("--") and not any(option.startswith(word) for option in known):
+                self.error(f"unknown option {word!r}{did_you_mean(word, known)}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
