@@ -1,6 +1,6 @@
-"""Installs the part that needs no ROS: `pip install -e .` on a cluster or a GPU machine.
+"""Install the package without ROS 2, for example on a cluster: `pip install -e .`.
 
-With ROS 2 the package is built by colcon from CMakeLists.txt, which installs everything.
+With ROS 2, colcon builds the package from CMakeLists.txt instead, including messages, nodes and launch files.
 """
 
 import re
@@ -9,10 +9,20 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
-VERSION = re.search(r'__version__ = "(.+)"', (HERE / "franka_reacher_rl/__init__.py").read_text())
-assert VERSION is not None, "franka_reacher_rl/__init__.py holds the version"
 
-# By folder, as data files must be named.
+
+def requirements(path: str) -> list[str]:
+    """Return the requirements that a file lists."""
+    lines = (line.partition("#")[0].strip() for line in (HERE / path).read_text().splitlines())
+    return [line for line in lines if line]
+
+
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "franka_reacher_rl/__init__.py").read_text())
+assert VERSION is not None, "franka_reacher_rl/__init__.py defines no __version__"
+
+FRANKY, RAY = requirements("tools/requirements/optional.txt")
+
+# data_files needs one entry per folder.
 CONFIG_FOLDERS = sorted({path.parent.relative_to(HERE) for path in (HERE / "config").rglob("*") if path.is_file()})
 
 setup(
@@ -22,29 +32,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=["franka_reacher_rl", *(f"franka_reacher_rl.{name}" for name in find_packages("franka_reacher_rl"))],
-    package_data={"": ["*.xml", "*.urdf", "*.yaml", "*.stl", "*.obj", "**/*.xml", "**/*.urdf", "**/*.yaml"]},
+    package_data={"": ["*.xml", "*.yaml", "*.stl", "*.obj"]},
     data_files=[
         (f"share/franka_reacher_rl/{folder}", [str(path) for path in sorted(folder.glob("*")) if path.is_file()])
         for folder in CONFIG_FOLDERS
     ],
-    install_requires=[
-        "daqp",
-        "matplotlib",
-        "mujoco>=3.2",
-        "numpy>=1.26",
-        "opencv-python-headless",
-        "pandas",
-        "psutil",
-        "pyyaml",
-        "rich",
-        "safetensors",
-        "scipy",
-        "tensorboard",
-        "torch>=2.3",
-    ],
-    extras_require={
-        "ray": ["ray"],
-        "dev": ["hypothesis", "mypy", "pytest<9", "pytest-timeout", "ruff", "types-PyYAML", "types-psutil"],
-    },
+    install_requires=[*requirements("requirements.txt"), *requirements("tools/requirements/rosdep.txt")],
+    extras_require={"franka": [FRANKY], "ray": [RAY], "dev": requirements("tools/requirements/dev.txt")},
     entry_points={"console_scripts": ["franka-reacher = franka_reacher_rl.cli:main"]},
 )

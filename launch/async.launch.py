@@ -1,4 +1,4 @@
-"""The async graph: the actor acts on each observation as it comes, and the learner updates as fast as it may."""
+"""The async graph: the actor acts on each observation at once, and the learner updates as fast as its budget allows."""
 
 from launch import LaunchDescription
 

@@ -1,4 +1,4 @@
-"""The sync graph: the actor waits for the learner's update on each step, so one update separates two actions."""
+"""The sync graph: the actor waits for the learner's answer to each step, so there is one update between two actions."""
 
 from launch import LaunchDescription
 

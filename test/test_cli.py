@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from franka_reacher_rl.bench.cycle import busy_setting
 from franka_reacher_rl.cli import main
+from franka_reacher_rl.core.base.settings import Setting
 
 
 def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,11 +28,26 @@ def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which command?"),
-        (["fly"], "there is no command 'fly'"),
-        (["bench"], "which bench?"),
-        (["bench", "press"], "there is no bench 'press'"),
-        (["experiment", "run", "--settings", "async_huge", "--out", "DIR"], "no setting 'async_huge': there are"),
+        ([], "arguments are required: COMMAND"),
+        (["fly"], "unknown command 'fly': choose experiment, bench, curve, preview"),
+        (["benhc"], "unknown command 'benhc' (did you mean 'bench'?)"),
+        (["bench"], "arguments are required: BENCH"),
+        (["bench", "lerner"], "bench: unknown bench 'lerner' (did you mean 'learner'?)"),
+        (["experiment", "rn"], "experiment: unknown command 'rn' (did you mean 'run'?)"),
+        (["experiment", "run", "--sede", "1"], "unknown option '--sede' (did you mean '--seeds'?)"),
+        (["experiment", "plot", "DIR", "more"], "unexpected argument 'more'"),
+        (["experiment", "run", "--out", "DIR", "--device", "cdua"], "'cdua' (did you mean 'cuda'?): choose auto, cpu"),
+        (["experiment", "run", "--settings", "baseline", "--out", "DIR"], "give 'async_baseline' or 'sync_baseline'"),
+        (["experiment", "run", "--settings", "async_basline", "--out", "DIR"], "(did you mean 'async_baseline'?)"),
+        (["bench", "cycle", "--setting", "sync_lite"], "'sync_lite' is for the sync wiring, not for async"),
+        (["bench", "latency", "--settings", "lit"], "no setting 'lit' (did you mean 'lite'?)"),
+        (["bench", "plant", "--robots", "panda_sm"], "no robot 'panda_sm' (did you mean 'panda_sim'?)"),
+        (["preview", "--out", "DIR", "--robot", "panda_sm"], "(did you mean 'panda_sim'?)"),
+        (["curve", "DIR/nowhere"], "does not exist: give the run folder"),
+        (
+            ["experiment", "run", "--settings", "async_huge", "--out", "DIR"],
+            "no setting 'async_huge' (did you mean 'async_highres'?): there are",
+        ),
         (["experiment", "run", "--preset", "huge", "--out", "DIR"], "no preset 'huge': there are"),
         (["experiment", "run", "--preset", "lite", "--settings", "x", "--out", "DIR"], "no variant 'x'"),
         (["experiment", "run", "--preset", "lite", "--latency", "none", "--out", "DIR"], "no latency profile 'none'"),
@@ -37,21 +57,78 @@ def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["experiment", "plot", "DIR"], "manifest.yaml is missing"),
     ],
 )
-def test_bad_input_is_told_in_a_sentence(
-    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_mistake_gives_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")  # bench cycle looks for ros2
     (tmp_path / "file").write_text("")
     assert main([a.replace("DIR", str(tmp_path)) for a in arguments]) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert "Traceback" not in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([], "COMMAND"),
+        (["experiment"], "report"),
+        (["experiment", "run"], "--preset"),
+        (["experiment", "plot"], "folder"),
+        (["experiment", "report"], "folder"),
+        (["bench"], "learner"),
+        (["bench", "learner"], "--against-plain"),
+        (["bench", "cycle"], "--minutes"),
+        (["bench", "latency"], "--repeats"),
+        (["bench", "plant"], "--robots"),
+        (["curve"], "run_dir"),
+        (["preview"], "--width"),
+    ],
+    ids=" ".join,
+)
+def test_every_level_has_help(words: list[str], shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert shown in out and " ".join(["usage: franka-reacher", *words]) in out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = """import sys; from franka_reacher_rl.cli import main; main(["bench", "learner", "--help"])
+heavy = {"torch", "numpy", "pandas", "mujoco", "cv2", "matplotlib", "pinocchio"} & set(sys.modules)
+assert not heavy, heavy"""
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["lite", "async_lite"])
+def test_bench_cycle_takes_a_setting_with_or_without_its_wiring(name: str, tmp_path: Path) -> None:
+    busy, lite = Setting.load(busy_setting(name, tmp_path, 20.0)), Setting.load("async_lite")
+    assert busy.episode.cycle_ms == 20.0
+    assert busy.learner.max_updates_per_step > lite.learner.max_updates_per_step
+    assert busy.image == lite.image
+
+
+def test_an_output_that_cannot_be_written_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "episodes.csv").write_text("episode,episode_return\n1,10\n")
+    assert main(["curve", str(tmp_path), "--out", str(tmp_path / "episodes.csv" / "curve.png")]) == 1
+    assert "episodes.csv" in (error := capsys.readouterr().err) and error.count("\n") == 1
+
+
+def test_curve_plots_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "episodes.csv").write_text("episode,episode_return\n1,10\n2,30\n")
+    assert main(["curve", str(tmp_path), "--out", str(tmp_path / "curve.png")]) == 0
+    assert (tmp_path / "curve.png").stat().st_size > 0
+    assert "mean return of the first 2 episodes 20.0" in capsys.readouterr().out
 
 
 def test_bench_latency_writes_a_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from franka_reacher_rl.virtual.latency import load_latency
 
     path = tmp_path / "here.yaml"
-    options = ["--settings", "async_lite", "--repeats", "2", "--threads", "1", "--out", str(path)]
+    options = ["--settings", "lite", "--repeats", "2", "--threads", "1", "--out", str(path)]
     assert main(["bench", "latency", *options]) == 0
     assert load_latency(path, "async_lite").update.mean > 0.0
     assert load_latency(path, "sync_lite") == load_latency(path, "async_lite")

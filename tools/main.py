@@ -1,10 +1,10 @@
-"""Entry of `./reacher`; needs nothing but the standard library."""
+"""The entry point of `./reacher`; it needs only the standard library."""
 
 import signal
 import sys
 
 if __name__ == "__main__":
-    # An interrupt during the imports just ends the script; later on `main` says what it means.
+    # An interrupt during the imports ends the script silently; `main` handles later ones.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from bootstrap.cli import main
 

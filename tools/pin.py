@@ -1,4 +1,4 @@
-"""Writes requirements/constraints-<Python version>.txt for the Python that runs it: every package, exactly.
+"""Write requirements/constraints-<Python version>.txt, which pins every package, for the Python that runs this.
 
 Run it once with each supported Python, for example `python3.12 tools/pin.py`, after changing environment.txt.
 """
@@ -13,12 +13,12 @@ import venv
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent / "requirements"
-# Left to pip: what makes the venv, and what an exactly pinned torch asks for exactly itself, by platform.
+# Not pinned: pip itself, and the CUDA packages, whose exact versions depend on the platform and are pinned by torch.
 UNPINNED = ("pip", "nvidia-", "cuda-", "triton")
 
 
 def resolve() -> list[str]:
-    """Lets pip work out, in a fresh environment and without installing, which versions fit together."""
+    """Return pins for all packages, as pip resolves them in an empty environment without installing them."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = str(Path(folder) / "bin" / "python")
@@ -28,13 +28,13 @@ def resolve() -> list[str]:
         command += ["--report", report, "--requirement", REQUIREMENTS / "environment.txt"]
         subprocess.run(command, check=True)
         packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
-    # A version's local part (2.13.0+cpu) says where it was found; any build of that version will do.
+    # A version's local part (2.13.0+cpu) depends on the index; any build of the version is accepted.
     pins = {package["name"].lower(): package["version"].split("+")[0] for package in packages}
     return [f"{name}=={pins[name]}" for name in sorted(pins) if not name.startswith(UNPINNED)]
 
 
 def main() -> None:
-    """Writes the file and says where."""
+    """Write the file and print its name."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     target = REQUIREMENTS / f"constraints-{version}.txt"
     lines = [f"# Made with Python {version} by tools/pin.py.", *resolve()]

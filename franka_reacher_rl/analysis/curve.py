@@ -1,10 +1,8 @@
-"""Draws the learning curve of one run of the graph: `python -m franka_reacher_rl.analysis.curve RUN_DIR`."""
+"""Plot the learning curves of runs of the graph: `./reacher curve RUN_DIR ...`."""
 
 from __future__ import annotations
 
-import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +12,23 @@ _WINDOW = 10  # episodes
 
 
 def read_returns(run_dir: Path) -> npt.NDArray[np.float64]:
-    """The return of each episode of a run folder, (episodes,).
+    """Return the return of each episode of a run folder, (episodes,).
 
     Raises:
-        ValueError: The folder holds no finished episode.
+        ValueError: The folder contains no finished episode.
     """
     path = run_dir / "episodes.csv"
     if not path.is_file():
-        raise ValueError(f"{path} is not there: give the run folder that the launch printed")
+        raise ValueError(f"{path} does not exist: give the run folder that the launch printed")
     with path.open(newline="") as file:
         returns = np.array([float(row["episode_return"]) for row in csv.DictReader(file)])
     if not returns.size:
-        raise ValueError(f"{path} holds no finished episode")
+        raise ValueError(f"{path} contains no finished episode")
     return returns
 
 
 def running_mean(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
-    """The mean of each value and the window - 1 before it, fewer at the start; (n,)."""
+    """Return the mean of each value and the window - 1 values before it, (n,); at the start the window is shorter."""
     sums = np.cumsum(np.insert(values, 0, 0.0))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)
@@ -38,7 +36,7 @@ def running_mean(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np
 
 
 def draw(run_dirs: list[Path], out: Path) -> None:
-    """Writes a picture with every run's returns and their running mean."""
+    """Plot the returns of every run and their running mean to an image file."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -58,18 +56,14 @@ def draw(run_dirs: list[Path], out: Path) -> None:
     plt.close(figure)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Draws the given runs and prints what they reached."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run_dir", nargs="+", type=Path, help="run folders, as the launch printed them")
-    parser.add_argument("--out", type=Path, default=Path("learning_curve.png"), help="picture to write")
-    options = parser.parse_args(arguments)
-    try:
-        draw(options.run_dir, options.out)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    for run_dir in options.run_dir:
+def run(run_dirs: list[Path], out: Path) -> int:
+    """Plot runs, print the mean returns of their first and last episodes and return the exit code.
+
+    Raises:
+        ValueError: A folder contains no finished episode.
+    """
+    draw(run_dirs, out)
+    for run_dir in run_dirs:
         returns = read_returns(run_dir)
         ends = min(20, len(returns))
         first, last = returns[:ends].mean(), returns[-ends:].mean()
@@ -77,9 +71,5 @@ def main(arguments: list[str] | None = None) -> int:
             f"{run_dir.name}: mean return of the first {ends} episodes {first:.1f}, of the last {ends} {last:.1f}, "
             f"ratio {last / max(first, 1e-9):.1f}"
         )
-    print(f"wrote {options.out}")
+    print(f"wrote {out}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,1 +1,1 @@
-"""Benchmarks behind `./reacher bench`."""
+"""Benchmarks of this machine: `./reacher bench`."""

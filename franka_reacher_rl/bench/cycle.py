@@ -1,7 +1,4 @@
-"""Measures the action cycle of the real async graph beside a learner that never rests.
-
-`./reacher bench cycle [--minutes M] [--setting S] [--json]`
-"""
+"""`bench cycle`: how late the actions of the async ROS graph are beside a learner that updates without pause."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,26 +18,37 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.files import without_none
+from franka_reacher_rl.core.base.settings import Setting, setting_path
 
 _UNLIMITED = 1e9  # updates per step
-_WARMUP_BATCHES = 2  # the learner starts as soon as it can fill this many batches
+_WARMUP_BATCHES = 2  # the warm-up ends when this many batches are stored
 
 
-def busy_setting(name: str, folder: Path) -> Path:
-    """A setting file like async_<name>, its learner without a budget and almost without a warm-up."""
-    setting = Setting.load(f"async_{name}")
+def busy_setting(name: str, folder: Path, cycle_ms: float | None = None) -> Path:
+    """Write a copy of a setting whose learner has no update budget and hardly any warm-up; return its path.
+
+    Args:
+        name: Name or path of a setting of the async wiring.
+        folder: The folder to write to.
+        cycle_ms: The action cycle time in ms; None: the setting's.
+
+    Raises:
+        ValueError: There is no such setting, or the cycle time is not allowed.
+    """
+    source = setting_path(name, "async")
+    setting = Setting.load(source)
     warmup = _WARMUP_BATCHES * setting.learner.batch_size
     learner = replace(setting.learner, max_updates_per_step=_UNLIMITED, warmup_steps=warmup, checkpoint_period=0.0)
-    values = replace(setting, learner=learner).to_mapping()
-    values["sac"].pop("target_entropy")  # null, which ROS parameters do not know
-    path = folder / f"async_{name}_busy.yaml"
+    episode = replace(setting.episode, cycle_ms=setting.episode.cycle_ms if cycle_ms is None else cycle_ms)
+    values = without_none(replace(setting, episode=episode, learner=learner).to_mapping())
+    path = folder / f"{source.stem}_busy.yaml"
     path.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
     return path
 
 
 def read_column(path: Path, name: str, since: float = 0.0) -> npt.NDArray[np.float64]:
-    """A column of a table, of the rows whose `episode` or `updates` is at least `since`; (rows,)."""
+    """Return a column, (rows,), of the rows of a CSV file whose `episode`, else `updates`, is at least `since`."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     key = "episode" if rows and "episode" in rows[0] else "updates"
@@ -47,17 +56,17 @@ def read_column(path: Path, name: str, since: float = 0.0) -> npt.NDArray[np.flo
 
 
 def figures(run_dir: Path) -> dict[str, float]:
-    """The bench's figures from a run folder; only episodes in which the learner was updating count.
+    """Return the benchmark's figures from a run folder, counting only episodes during which the learner updated.
 
     Raises:
-        ValueError: The learner never updated; run longer.
+        ValueError: The learner updated in fewer than two episodes.
     """
     episodes = read_column(run_dir / "episodes.csv", "episode")
     updates = read_column(run_dir / "episodes.csv", "updates")
     learning = episodes[updates > 0]
     if len(learning) < 2:
-        raise ValueError("the learner did not update during two whole episodes: give more --minutes")
-    since = float(learning[1])  # in the first one it began
+        raise ValueError("the learner updated in fewer than two episodes: give more --minutes")
+    since = float(learning[1])  # the learner started during the first one
     lateness = 1e3 * read_column(run_dir / "cycles.csv", "lateness", since)
     response = 1e3 * read_column(run_dir / "cycles.csv", "response_time", since)
     age = 1e3 * read_column(run_dir / "cycles.csv", "observation_age", since)
@@ -76,18 +85,18 @@ def figures(run_dir: Path) -> dict[str, float]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the graph, prints the figures."""
-    parser = argparse.ArgumentParser(prog="./reacher bench cycle", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=2.0, help="training time [min]")
-    parser.add_argument("--setting", default="baseline", help="baseline, highres or lite")
-    parser.add_argument("--robot", default="panda_sim", help="robot file")
-    parser.add_argument("--json", action="store_true", help="print JSON only")
-    options = parser.parse_args(arguments)
+def run(options: argparse.Namespace) -> int:
+    """Run the graph and print the figures; return the exit code.
+
+    Raises:
+        ValueError: There is no such setting, or ROS 2 is missing.
+    """
+    if shutil.which("ros2") is None:
+        raise ValueError("needs ROS 2: run ./reacher bench cycle, or source the setup.bash of ROS 2")
     with tempfile.TemporaryDirectory() as folder:
+        setting = busy_setting(options.setting, Path(folder), options.cycle_ms)
         try:
-            setting = busy_setting(options.setting, Path(folder))
-            _run(setting, options.robot, options.minutes, Path(folder) / "run", quiet=options.json)
+            _launch(setting, options.robot, options.minutes, Path(folder) / "run", quiet=options.json)
             found = figures(Path(folder) / "run")
         except (ValueError, RuntimeError) as error:
             print(error, file=sys.stderr)
@@ -100,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(setting: Path, robot: str, minutes: float, run_dir: Path, quiet: bool) -> None:
+def _launch(setting: Path, robot: str, minutes: float, run_dir: Path, quiet: bool) -> None:
     environment = os.environ | {"ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100))}
     command = ["ros2", "launch", "franka_reacher_rl", "async.launch.py", f"setting:={setting}", f"robot:={robot}"]
     command += [f"training_minutes:={minutes}", f"run_dir:={run_dir}"]

@@ -1,12 +1,11 @@
-"""`bench latency`: this machine's own latency profile, for experiments in virtual time as fast as it really is."""
+"""`bench latency`: measure this machine's latency profile, for experiments in virtual time."""
 
 from __future__ import annotations
 
 import argparse
 import platform
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ import yaml
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
 from franka_reacher_rl.core.base.provenance import versions
-from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.learning.machine import prepare_learner
 from franka_reacher_rl.core.learning.sac import SAC
 from franka_reacher_rl.core.policy.policy import Policy
@@ -22,34 +21,31 @@ from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.core.replay.replay import Replay
 
 _DOF = 7
-_WARM = 3  # measurements before they count
+_WARM = 3  # discarded measurements
 _ROWS = 400
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measures and writes a profile; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="franka-reacher bench latency", description=__doc__)
-    parser.add_argument("--settings", nargs="+", default=["async_lite"], metavar="NAME", help="sizes to measure")
-    parser.add_argument("--repeats", type=int, default=50, help="measurements of each")
-    parser.add_argument("--threads", type=int, default=0, help="of the learner; 0: one per core")
-    parser.add_argument("--out", type=Path, help="file to write, for --latency; left out: printed only")
-    options = parser.parse_args(argv)
+def run(options: argparse.Namespace) -> int:
+    """Measure the profile, print it and write it to `--out`; return the exit code.
+
+    Raises:
+        ValueError: There is no such setting, or an option is out of range.
+    """
     if options.repeats < 1:
-        raise ValueError(f"--repeats {options.repeats}: at least 1")
+        raise ValueError(f"--repeats {options.repeats} is not allowed: at least 1")
     prepare_learner(options.threads)
-    cases = {_case(name): measure(Setting.load(name), options.repeats) for name in options.settings}
+    paths = [setting_path(name, default_wiring="async") for name in options.settings]
+    # The latencies do not depend on the wiring, so a profile's cases are named without it.
+    cases = {
+        path.stem.removeprefix("async_").removeprefix("sync_"): measure(Setting.load(path), options.repeats)
+        for path in paths
+    }
     profile = {"description": _description(), "reset_seconds": 2.0, "cases": cases}
     text = yaml.safe_dump(profile, sort_keys=False, default_flow_style=None, width=120)
     print(text, end="")
     if options.out:
         options.out.write_text("# Milliseconds, measured on an otherwise idle machine.\n" + text)
     return 0
-
-
-def _case(setting: str) -> str:
-    """`baseline` for `async_baseline` and `sync_baseline`: the wiring changes nothing of what is measured."""
-    name = Path(setting).stem
-    return name.removeprefix("async_").removeprefix("sync_")
 
 
 def _description() -> str:
@@ -61,9 +57,9 @@ def _description() -> str:
 
 
 def measure(setting: Setting, repeats: int) -> dict[str, dict[str, list[float]]]:
-    """Times what takes time; samples in ms, by name.
+    """Return the measured latencies of a profile's case, as samples in ms.
 
-    The interaction is the policy's inference alone: what the ROS graph adds, `bench cycle` tells.
+    `interaction` is the policy's inference alone; `bench cycle` measures what the ROS graph adds to it.
     """
     image, learner = setting.image, setting.learner
     sac = SAC(image, setting.network, setting.sac, learner, _DOF, 0)
@@ -88,7 +84,7 @@ def measure(setting: Setting, repeats: int) -> dict[str, dict[str, list[float]]]
 
 
 def _times(action: Callable[[], object], repeats: int) -> list[float]:
-    """How long an action takes, ms, each time."""
+    """Return the durations of repeated calls of a function, in ms."""
     taken = []
     for _ in range(_WARM + repeats):
         began = time.perf_counter()
@@ -98,7 +94,7 @@ def _times(action: Callable[[], object], repeats: int) -> list[float]:
 
 
 def _filled(setting: Setting) -> Replay:
-    """A replay of made-up rows."""
+    """Return a replay buffer filled with random frames."""
     image, random = setting.image, np.random.default_rng(0)
     replay = Replay(_ROWS, image.height, image.width, image.frames, 3 * _DOF, _DOF, 0)
     frames = random.integers(0, 256, (16, image.height, image.width, 3), np.uint8)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from franka_reacher_rl.bench.options import add_learner
 from franka_reacher_rl.bench.plain_learner import PlainLearner
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
-from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import choose_dtype, prepare_learner
 from franka_reacher_rl.core.learning.sac import SAC
@@ -42,8 +43,12 @@ _WARM = 5  # updates before the timing starts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the arguments, measure and print; return the exit code."""
+    return run(_parse(argv))
+
+
+def run(options: argparse.Namespace) -> int:
     """Measure and print; return the exit code."""
-    options = _parse(argv)
     try:
         setting = _setting(options)
         result = measure(setting, options)
@@ -223,7 +228,7 @@ _ROWS = (
 
 
 def _setting(options: argparse.Namespace) -> Setting:
-    setting = Setting.load(options.setting)
+    setting = Setting.load(setting_path(options.setting, default_wiring="async"))
     image, learner = setting.image, setting.learner
     if options.size:
         width, height = _size(options.size)
@@ -243,23 +248,6 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench learner", description="Time per update, part by part.")
-    add: Callable[..., Any] = parser.add_argument
-    add("--setting", default="async_baseline", help="name in config/settings, or path (default: %(default)s)")
-    add("--json", action="store_true", help="print JSON")
-    add("--against-plain", action="store_true", help="also time a plain learner with the reference's structure")
-    add("--updates", type=int, default=30, help="number of timed updates (default: %(default)s)")
-    add("--plain-updates", type=int, default=5, help="number of the plain learner's (default: %(default)s)")
-    add("--threads", type=int, default=0, help="number of threads; 0: one per core (default: %(default)s)")
-    add("--device", choices=("auto", "cpu", "cuda"), help="overrides the setting's device")
-    add("--precision", help="float32, bfloat16 or auto; overrides the setting's precision")
-    add("--batch", type=int, help="transitions per update; overrides the setting's batch size")
-    add("--size", help="image size as WIDTHxHEIGHT; overrides the setting's size")
-    add("--rows", type=int, default=2000, help="number of rows in the replay (default: %(default)s)")
-    add("--no-prefetch", action="store_true", help="sample when a batch is needed")
-    add("--replay-on-device", action="store_true", help="keep a copy of the frames in the device's memory")
+    parser = argparse.ArgumentParser(prog="bench learner")
+    add_learner(parser)
     return parser.parse_args(argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

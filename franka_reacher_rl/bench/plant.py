@@ -1,11 +1,10 @@
-"""`bench plant`: how much faster than real time the simulated arm is, and what a call of the safety filter takes."""
+"""`bench plant`: the speed of the simulated arm relative to real time, and the duration of a safety filter call."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,30 +13,27 @@ from franka_reacher_rl.core.arm.ramps import Motion
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.safety import Region, SafetyFilter
 from franka_reacher_rl.core.base.datatypes import Vector
-from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.virtual.latency import nanoseconds
 from franka_reacher_rl.virtual.plant import SimulatedPlant
 
-_EPISODE = 200  # control cycles of the filter between two start poses
+_EPISODE = 200  # control cycles between two start poses
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measures and prints; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="franka-reacher bench plant", description=__doc__)
-    parser.add_argument("--robots", nargs="+", default=["panda_sim", "fr3", "ur5e_sim"], metavar="NAME")
-    parser.add_argument(
-        "--settings", nargs="+", default=["async_baseline", "async_highres"], metavar="NAME", help="frames and cycles"
-    )
-    parser.add_argument("--seconds", type=float, default=20.0, help="of simulated time, each")
-    parser.add_argument("--json", action="store_true", help="print JSON only")
-    options = parser.parse_args(argv)
+def run(options: argparse.Namespace) -> int:
+    """Measure and print; return the exit code.
+
+    Raises:
+        ValueError: There is no such robot or setting, or an option is out of range.
+    """
     if options.seconds <= 0.0:
-        raise ValueError(f"--seconds {options.seconds}: more than 0")
+        raise ValueError(f"--seconds {options.seconds} is not allowed: more than 0")
+    settings = [setting_path(name, default_wiring="async") for name in options.settings]
     result: dict[str, dict[str, float]] = {}
     for robot in map(Robot.load, options.robots):
         if robot.model.mjcf:
-            for name in options.settings:
-                result[f"{robot.name}, {name}"] = speed(robot, Setting.load(name), options.seconds)
+            for path in settings:
+                result[f"{robot.name}, {path.stem}"] = speed(robot, Setting.load(path), options.seconds)
         for how in ("random", "pushing"):
             result[f"{robot.name}, filter, {how} policy"] = filter_calls(robot, how, options.seconds)
     if options.json:
@@ -49,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def speed(robot: Robot, setting: Setting, seconds: float) -> dict[str, float]:
-    """Simulated seconds per second: of world and camera alone, and with the bridge, its filter and the reward."""
+    """Return simulated seconds per second, for world and camera alone and with bridge, safety filter and reward."""
     plant = SimulatedPlant(robot, setting)
     cycle, random = nanoseconds(1e-3 * setting.episode.cycle_ms), np.random.default_rng(0)
     steps = max(1, round(nanoseconds(seconds) / cycle))
     try:
-        plant.camera.render()  # the first one compiles shaders
+        plant.camera.render()  # the first call compiles shaders
         began = time.perf_counter()
         for _ in range(steps):
             plant.world.step(1e-9 * cycle)
@@ -76,7 +72,13 @@ def speed(robot: Robot, setting: Setting, seconds: float) -> dict[str, float]:
 
 
 def filter_calls(robot: Robot, how: str, seconds: float) -> dict[str, float]:
-    """What a call of the safety filter takes, in ms, under a `random` policy or one `pushing` one way an episode."""
+    """Return mean, median and 99th percentile of the duration of a safety filter call, in ms.
+
+    Args:
+        robot: The robot.
+        how: `random`: zero-mean random actions; `pushing`: random actions with a constant bias in each episode.
+        seconds: Simulated time.
+    """
     kinematics, random = Kinematics(robot), np.random.default_rng(0)
     safety, scale = SafetyFilter(robot, kinematics, Region.for_task(robot)), np.array(robot.task.action_scale)
     dt = 1.0 / robot.driver.control_rate

@@ -1,4 +1,7 @@
-"""The graph as data: the nodes both launch files share, and the two remappings in which they differ."""
+"""The launch description of the graph, which both launch files share; the wiring table sets its remappings.
+
+A mistake in the launch arguments prints one line and ends the launch with exit code 1.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown
+from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
@@ -19,60 +22,48 @@ from launch_ros.actions import Node
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
-from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.loop.wiring import SHARED, wires
-from franka_reacher_rl.ros.node import END_WITH_PARENT, REALTIME_PRIORITY
+from franka_reacher_rl.ros.launch_arguments import ARGUMENTS, check_choices, check_names, names_on_command_line, number
+from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
 from franka_reacher_rl.ros.run_folder import Resumed
 
-ARGUMENTS = [
-    DeclareLaunchArgument(
-        "setting",
-        default_value="auto",
-        description="baseline, highres, lite, the path of a setting file, or auto: baseline with CUDA, else lite",
-    ),
-    DeclareLaunchArgument("robot", default_value="panda_sim", description="robot file: a name or a path"),
-    DeclareLaunchArgument(
-        "camera", default_value="simulated", description="simulated, a device such as /dev/video0, or a video file"
-    ),
-    DeclareLaunchArgument(
-        "device", default_value="auto", description="where updates run", choices=["auto", "cpu", "cuda"]
-    ),
-    DeclareLaunchArgument("seed", default_value="0", description="seed of networks, noise, start poses and targets"),
-    DeclareLaunchArgument("episodes", default_value="0", description="episodes to run; 0: no limit"),
-    DeclareLaunchArgument("training_minutes", default_value="0", description="training time to run [min]; 0: no limit"),
-    DeclareLaunchArgument(
-        "run_dir", default_value="auto", description="folder of the run; auto: runs/<date>_<setting>_<robot>_seed<seed>"
-    ),
-    DeclareLaunchArgument(
-        "resume", default_value="", description="folder of a run to go on with; its setting, robot, camera, seed stay"
-    ),
-    DeclareLaunchArgument("policy", default_value="", description="policy file to run, with evaluate:=true"),
-    DeclareLaunchArgument(
-        "evaluate", default_value="false", description="run a policy without learning", choices=["true", "false"]
-    ),
-    DeclareLaunchArgument(
-        "realtime",
-        default_value="auto",
-        description="real-time priority for bridge, environment and actor where the system permits it",
-        choices=["auto", "off"],
-    ),
-    DeclareLaunchArgument("rviz", default_value="false", description="open RViz", choices=["true", "false"]),
-    DeclareLaunchArgument("rqt", default_value="false", description="open rqt", choices=["true", "false"]),
-]
-
-# SCHED_FIFO priorities of the control path: each short, none ever waits for the learner.
+# SCHED_FIFO priorities of the nodes between an observation and its command. None of them waits for the learner.
 REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
 
-# Exit codes of an asked-for end: a signal may come before the node can handle it, and asyncio reports 255 for a process
-# that ended just as it was signalled.
-_ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM, 255)
+# Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
+# for a process that exited at the moment it was signalled.
+_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, 255)
 
-_SLOW_TO_STOP = "40"  # s, for a learner that finishes an update and writes what is unwritten
+_SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
 
 
 def graph(wiring: str) -> LaunchDescription:
     """Return the launch description of a wiring, `sync` or `async`."""
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_nodes, args=[wiring])])
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start, args=[wiring])])
+
+
+def start(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
+    """Return what starts the graph, or what ends the launch where its arguments are wrong."""
+    try:
+        check_names(names_on_command_line(context))
+        return _nodes(context, wiring)
+    except (OSError, ValueError) as error:
+        return fail(context, f"error: {error}")
+
+
+def fail(context: LaunchContext, message: str) -> list[LaunchDescriptionEntity]:
+    """Print a message, set exit code 1 of the launch and return what shuts it down.
+
+    An exception would set the exit code too, but launch would print it as "Caught exception in launch". The event
+    loop's exception handler prints the message as it is.
+    """
+    _set_failed(context, message)
+    return [Shutdown(reason=message)]
+
+
+def _set_failed(context: LaunchContext, message: str) -> None:
+    context.asyncio_loop.call_exception_handler({"message": message})
 
 
 def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
@@ -82,48 +73,49 @@ def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]
     nodes = [_node(name, plan.parameters(name), inputs[name], plan.priority(name)) for name in plan.nodes]
     return [
         LogInfo(msg=plan.summary()),
-        *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_end(name))) for name, node in nodes),
+        *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name))) for name, node in nodes),
         *(node for _, node in nodes),
         *_viewers(values),
     ]
 
 
 class _Plan:
-    """What the launch arguments amount to.
+    """The nodes of a run and their parameters, from the launch arguments.
 
     Raises:
         ValueError: An argument is not allowed; the message says what is.
     """
 
     def __init__(self, wiring: str, values: dict[str, str]) -> None:
+        check_choices(values)
         self._resumed = Resumed(values["resume"], wiring) if values["resume"] else None
         self._values = values = values | (self._resumed.arguments if self._resumed else {})
         self.evaluate = values["evaluate"] == "true"
-        self.setting_path = find_yaml("settings", _setting_name(wiring, values["setting"]))
+        self.setting_path = setting_path(_automatic() if values["setting"] == "auto" else values["setting"], wiring)
         Setting.load(self.setting_path)
         self.robot = Robot.load(values["robot"])
-        self.seed = _number("seed", values["seed"], int)
-        self.episodes = _number("episodes", values["episodes"], int)
-        self.minutes = _number("training_minutes", values["training_minutes"], float)
+        self.seed = number("seed", values["seed"], int)
+        self.episodes = number("episodes", values["episodes"], int)
+        self.minutes = number("training_minutes", values["training_minutes"], float)
         if self.evaluate and not values["policy"]:
             raise ValueError("evaluate:=true needs policy:=PATH, for example runs/LAST/policy.safetensors")
         policy = values["policy"]
         if policy and not Path(policy).expanduser().is_file():
-            raise ValueError(f"policy {policy} is not there: a run leaves its own in RUN_DIR/policy.safetensors")
+            raise ValueError(f"policy:={policy} does not exist: a run writes its policy to RUN_DIR/policy.safetensors")
         if policy and not self.evaluate:
-            raise ValueError("policy:=PATH runs a saved policy: say evaluate:=true too")
+            raise ValueError("policy:=PATH runs a saved policy: give evaluate:=true too")
         self.wiring = wiring
         self.run_dir = self._run_dir()
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes of this run."""
+        """The names of the nodes of this run."""
         left_out = set() if self.robot.simulated else {"sim_robot"}
         left_out |= {"learner"} if self.evaluate else set()
         return [name for name in SHARED if name not in left_out]
 
     def parameters(self, node: str) -> list[Any]:
-        """The node's parameters: the setting file, and what the launch arguments say."""
+        """Return a node's parameters: the setting file and the values from the launch arguments."""
         robot = str(find_yaml("robots", self._values["robot"]))
         length: dict[str, Any] = {"episodes": self.episodes, "training_minutes": self.minutes}
         done = self._resumed.counters if self._resumed else {}
@@ -160,15 +152,15 @@ class _Plan:
         return [str(self.setting_path), own.get(node, {})]
 
     def priority(self, node: str) -> int:
-        """The node's real-time priority, taken where the system permits it; 0: ordinary scheduling."""
+        """Return a node's real-time priority; 0: ordinary scheduling."""
         return REALTIME.get(node, 0) if self._values["realtime"] == "auto" else 0
 
     def summary(self) -> str:
-        """One line for the person who started it."""
+        """Describe the run in one line for the user."""
         length = f"{self.episodes} episodes" if self.episodes else "until stopped"
         if self.minutes:
             length = f"{self.minutes:g} training minutes"
-        what = "evaluating" if self.evaluate else "learning on" if self._resumed else "learning"
+        what = "evaluating" if self.evaluate else "resuming" if self._resumed else "learning"
         which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
         return f"{what}, {self.wiring}, {which}, {length}"
 
@@ -178,42 +170,20 @@ class _Plan:
         given = self._values["run_dir"]
         if given != "auto":
             if given and (Path(given).expanduser() / "episodes.csv").exists():
-                raise ValueError(f"run_dir:={given} already holds a run: resume:={given} goes on with it")
+                raise ValueError(f"run_dir:={given} already contains a run: resume it with resume:={given}")
             return os.path.abspath(os.path.expanduser(given)) if given else ""
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         what = "evaluate" if self.evaluate else self.setting_path.stem
         return os.path.abspath(f"runs/{stamp}_{what}_{self.robot.name}_seed{self.seed}")
 
 
-def _setting_name(wiring: str, name: str) -> str:
-    if name.endswith((".yaml", ".yml")):
-        return name
-    if name == "auto":
-        name = "baseline" if _cuda() else "lite"
-    full = f"{wiring}_{name}"
-    if not (config_dir() / "settings" / f"{full}.yaml").is_file():
-        known = sorted(p.stem.split("_", 1)[1] for p in (config_dir() / "settings").glob(f"{wiring}_*.yaml"))
-        names = ", ".join([*known, "auto"])
-        raise ValueError(f"unknown setting {name!r}: there are {names}, or give the path of a .yaml file")
-    return full
-
-
-def _cuda() -> bool:
+def _automatic() -> str:
+    """Return the setting that suits this machine."""
     if shutil.which("nvidia-smi") is None:
-        return False
-    import torch  # takes seconds: only where there may be a GPU
+        return "lite"
+    import torch  # takes seconds, so only where there may be a GPU
 
-    return torch.cuda.is_available()
-
-
-def _number(name: str, text: str, kind: Callable[[str], Any]) -> Any:
-    try:
-        value = kind(text)
-    except ValueError:
-        raise ValueError(f"{name}:={text} is not a number") from None
-    if not 0 <= value < 1e9:
-        raise ValueError(f"{name}:={text} is not allowed: 0 or more")
-    return value
+    return "baseline" if torch.cuda.is_available() else "lite"
 
 
 def _node(name: str, parameters: list[Any], inputs: dict[str, str], priority: int) -> tuple[str, Node]:
@@ -226,31 +196,32 @@ def _node(name: str, parameters: list[Any], inputs: dict[str, str], priority: in
         output="screen",
         additional_env={END_WITH_PARENT: "1", REALTIME_PRIORITY: str(priority)},
         output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
-        sigterm_timeout=_SLOW_TO_STOP,
+        sigterm_timeout=_SECONDS_TO_STOP,
         sigkill_timeout="10",
     )
     return name, node
 
 
-def _end(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
-    """The whole graph ends with any of its nodes; a failure becomes the exit code of the launch."""
+def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
+    """Return a handler that ends the graph when a node has exited; a failed node makes the launch fail."""
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
+        code = event.returncode
         if context.is_shutdown:
-            if event.returncode not in _ASKED_FOR:
-                raise RuntimeError(f"{name} ended with exit code {event.returncode}")
+            if code not in _REQUESTED:
+                _set_failed(context, f"error: {name} ended with exit code {code}")
             return None
-        if event.returncode == 0 and name == "environment":
-            return [Shutdown(reason="the run is complete")]
-        if event.returncode == 0:
-            return [Shutdown(reason=f"{name} ended")]
-        raise RuntimeError(f"{name} died with exit code {event.returncode}; the reason is in its lines above")
+        if code == 0:
+            return [Shutdown(reason="the run is complete" if name == "environment" else f"{name} ended")]
+        if code == EXIT_BAD_SETTINGS:
+            return fail(context, f"error: {name} refused its settings; its message above says why")
+        return fail(context, f"error: {name} died with exit code {code}; its messages above say why")
 
     return on_exit
 
 
 def _viewers(values: dict[str, str]) -> list[LaunchDescriptionEntity]:
-    """RViz and rqt where they are asked for and installed; they may be closed without ending the run."""
+    """Return RViz and rqt where requested and installed; closing them does not end the run."""
     made: list[LaunchDescriptionEntity] = []
     viewers = {
         "rviz": ("rviz2", "rviz2", "rviz2", ["-d", str(config_dir() / "rviz" / "reacher.rviz")]),

@@ -1,4 +1,4 @@
-"""The base of the nodes, and how each starts, spins and ends."""
+"""The base class of the nodes, and how a node starts, spins and ends."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from rclpy.timer import Timer
 
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2
-END_WITH_PARENT = "REACHER_END_WITH_PARENT"  # environment variable, set by the launch files
-REALTIME_PRIORITY = "REACHER_REALTIME_PRIORITY"  # likewise; 0: ordinary scheduling
+# Environment variables that the launch files set.
+END_WITH_PARENT = "REACHER_END_WITH_PARENT"
+REALTIME_PRIORITY = "REACHER_REALTIME_PRIORITY"  # SCHED_FIFO priority; 0: ordinary scheduling
+TRACEBACK = "REACHER_TRACEBACK"  # environment variable: print tracebacks
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-
-# Level (DiagnosticStatus.OK, WARN, ERROR), a sentence, and values.
+# Level (DiagnosticStatus.OK, WARN or ERROR), message and values.
 Diagnosis = tuple[bytes, str, Mapping[str, object]]
 
 
 class Node(rclpy.node.Node):
-    """A node that can end by itself, cleans up before it goes and reports on /diagnostics."""
+    """A node that can end itself, cleans up before it ends and publishes its health on /diagnostics."""
 
-    drain_seconds = 0.0  # s; a node that must miss no message takes what has come for this long before it ends
+    drain_seconds = 0.0  # s; how long a node that must not lose messages still processes them before it ends
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
@@ -52,18 +53,18 @@ class Node(rclpy.node.Node):
         return self.create_timer(period, callback, clock=self._steady)
 
     def finish(self, exit_code: int = 0) -> None:
-        """Ends the node after the current callback."""
+        """End the node after the current callback."""
         self.exit_code = exit_code
 
     def on_stop(self) -> None:
-        """Called once before the node goes, while it can still publish: stop what moves, write what is unwritten."""
+        """Shut down: stop motion, flush files. Called once before the node ends, while it can still publish."""
 
     def diagnose(self) -> Diagnosis:
-        """The node's health, once a second."""
+        """Return the node's health; called once a second."""
         return DiagnosticStatus.OK, "running", {}
 
     def now(self) -> float:
-        """ROS time in seconds since the epoch."""
+        """Return ROS time in seconds since the epoch."""
         return self.get_clock().now().nanoseconds * 1e-9
 
     def _publish_diagnostics(self) -> None:
@@ -76,7 +77,7 @@ class Node(rclpy.node.Node):
 
 
 class _Signals:
-    """Remembers that SIGINT or SIGTERM came.
+    """Records SIGINT and SIGTERM.
 
     rclpy's own handlers would shut the context down before a node can publish a last message.
     """
@@ -87,7 +88,7 @@ class _Signals:
             signal.signal(number, self._handle)
 
     def ignore(self) -> None:
-        """From here on the process only exits; a late signal must not change how."""
+        """Ignore further signals, so that a late one does not change the exit code."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
@@ -96,9 +97,9 @@ class _Signals:
 
 
 def run_node(node_class: Callable[[], Node], args: list[str] | None = None) -> None:
-    """Runs a node until it finishes or is asked to end, then exits the process.
+    """Run a node until it finishes or receives a signal, then exit the process.
 
-    Exit codes: 0 for an asked-for end, 1 for a failure, 2 for settings that are not allowed.
+    Exit codes: 0 for a requested end, 1 for a failure, 2 for settings that are not allowed.
     """
     signals = _Signals()
     if os.environ.get(END_WITH_PARENT):
@@ -112,10 +113,16 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
     name = getattr(node_class, "__name__", "node")
     try:
         node = node_class()
-    except (ValueError, OSError, RuntimeError) as error:
-        rclpy.logging.get_logger(name).fatal(f"can't start: {error}")
+    except ValueError as error:
+        rclpy.logging.get_logger(name).fatal(f"cannot start: {error}")
         rclpy.try_shutdown()
         return EXIT_BAD_SETTINGS
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        rclpy.logging.get_logger(name).fatal(f"cannot start: {_description(error)}")
+        rclpy.try_shutdown()
+        return EXIT_FAILURE
     if refused:
         node.get_logger().debug(refused)
     executor = SingleThreadedExecutor()
@@ -127,11 +134,10 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
         code = node.exit_code or 0
     except ExternalShutdownException:
         code = 0
-    except Exception as error:  # the one place where a node's failure becomes its exit code
-        if os.environ.get("REACHER_TRACEBACK"):
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
             raise
-        where = _innermost(error)
-        node.get_logger().fatal(f"{type(error).__name__}: {error} ({where}; REACHER_TRACEBACK=1 shows more)")
+        node.get_logger().fatal(_description(error))
         code = EXIT_FAILURE
     finally:
         node.on_stop()
@@ -149,7 +155,7 @@ def _drain(executor: SingleThreadedExecutor, seconds: float) -> None:
 
 
 def _take_realtime_priority(priority: int) -> str:
-    """SCHED_FIFO for this process and the threads it will start; returns why not, where that is not permitted."""
+    """Set SCHED_FIFO for this process and its future threads; return the reason where that is not permitted."""
     if not priority:
         return ""
     try:
@@ -160,14 +166,16 @@ def _take_realtime_priority(priority: int) -> str:
 
 
 def _end_with_parent() -> None:
-    """Has the kernel send SIGTERM when the parent dies, be it killed: no node outlives its launch."""
+    """Receive SIGTERM when the parent dies, even when it is killed, so that no node outlives its launch."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == 1:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _innermost(error: BaseException) -> str:
+def _description(error: BaseException) -> str:
+    """Describe an error in a line, with its type and the innermost line of code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "?"
+    place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "unknown place"
+    return f"{type(error).__name__}: {error} ({place}; {TRACEBACK}=1 prints the traceback)"

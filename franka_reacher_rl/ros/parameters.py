@@ -1,4 +1,4 @@
-"""ROS parameters <-> settings dataclasses: descriptors, ranges and errors come from the dataclass's fields."""
+"""Convert between ROS parameters and settings dataclasses, whose fields define descriptors, ranges and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def declare(node: Node, settings: type[T], prefix: str) -> T:
-    """Declares every field of a settings dataclass as `<prefix>.<field>` and returns what was set.
+    """Declare every field of a settings dataclass as `<prefix>.<field>` and return the settings.
 
     Raises:
         ValueError: A value is not allowed; the message names the parameter, the value and what is allowed.
@@ -31,7 +31,19 @@ def declare(node: Node, settings: type[T], prefix: str) -> T:
 def declare_param(
     node: Node, name: str, default: Any, description: str, *, read_only: bool = True, choices: tuple[Any, ...] = ()
 ) -> Any:
-    """Declares one parameter that belongs to the node alone and returns its value."""
+    """Declare a parameter that is not a field of a settings dataclass, and return its value.
+
+    Args:
+        node: The node.
+        name: The name of the parameter.
+        default: The default value, which also determines the type.
+        description: A description, with the unit.
+        read_only: Whether the value is fixed while the node runs.
+        choices: The allowed values; empty: any.
+
+    Raises:
+        ValueError: The value is not allowed; the message names the parameter, the value and what is allowed.
+    """
     constraints = "one of " + ", ".join(map(str, choices)) if choices else ""
     descriptor = ParameterDescriptor(description=description, read_only=read_only, additional_constraints=constraints)
     value = _declare(node, name, default, descriptor)
@@ -41,7 +53,15 @@ def declare_param(
 
 
 def on_change(node: Node, settings: type[T], prefix: str, current: T, take: Callable[[T], None]) -> None:
-    """Checks live parameters of a dataclass when they are set; `take` gets the new settings unless they are refused."""
+    """Check changes of a dataclass's live parameters, and pass on the new settings.
+
+    Args:
+        node: The node.
+        settings: The settings dataclass.
+        prefix: The prefix of its parameters.
+        current: The settings so far.
+        take: Called with the new settings, unless they are refused.
+    """
     state = {"settings": current}
 
     def check(parameters: list[Parameter]) -> SetParametersResult:

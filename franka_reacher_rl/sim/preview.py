@@ -1,9 +1,8 @@
-"""Images of the simulation: `python -m franka_reacher_rl.sim.preview --robot panda_sim --out DIR`."""
+"""Render images of the simulated world: `./reacher preview --robot panda_sim --out DIR`."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+import sys
 from pathlib import Path
 
 import cv2
@@ -18,7 +17,7 @@ from franka_reacher_rl.sim.world import World
 
 
 def pictures(robot: Robot, seed: int, width: int, height: int) -> dict[str, Frame]:
-    """Render the start of an episode: wrist view, its mask, the robot from outside, and all three side by side.
+    """Render the start of an episode: the wrist view, its mask, the robot from outside, and the three in a row.
 
     Args:
         robot: A robot that can be simulated.
@@ -27,10 +26,10 @@ def pictures(robot: Robot, seed: int, width: int, height: int) -> dict[str, Fram
         height: Height of each of the three images in px.
 
     Returns:
-        RGB images by name, (height, width, 3) uint8 each.
+        Each image by its name, (height, width, 3) uint8, RGB.
 
     Raises:
-        RuntimeError: There is no OpenGL on this machine.
+        RuntimeError: OpenGL is not available.
         ValueError: The robot cannot be simulated.
     """
     random = np.random.default_rng(seed)
@@ -45,25 +44,29 @@ def pictures(robot: Robot, seed: int, width: int, height: int) -> dict[str, Fram
     return {"wrist": wrist, "mask": mask, "outside": outside, "preview": row}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the images as PNG files and print their paths."""
-    parser = argparse.ArgumentParser(description="Draws the simulated world: wrist view, mask, robot from outside.")
-    parser.add_argument("--robot", default="panda_sim", help="robot file, a name or a path (default: %(default)s)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures, made where missing")
-    parser.add_argument("--seed", type=int, default=0, help="draws start pose and target (default: %(default)s)")
-    parser.add_argument("--width", type=int, default=640, help="of each picture in px (default: %(default)s)")
-    parser.add_argument("--height", type=int, default=360, help="of each picture in px (default: %(default)s)")
-    options = parser.parse_args(arguments)
+def run(robot: str, out: Path, seed: int, width: int, height: int) -> int:
+    """Write the images as PNG files, print their paths and return the exit code.
+
+    Args:
+        robot: Name or path of the robot file.
+        out: Folder of the images, created if missing.
+        seed: Seed of start pose and target.
+        width: Width of each image in px.
+        height: Height of each image in px.
+
+    Raises:
+        ValueError: The robot is unknown or cannot be simulated, or the size is not allowed.
+    """
+    if min(width, height) < 16:
+        raise ValueError(f"an image of {width}x{height} px is not allowed: at least 16x16")
     try:
-        drawn = pictures(Robot.load(options.robot), options.seed, options.width, options.height)
-        options.out.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        parser.exit(1, f"error: {error}\n")
-    for name, picture in drawn.items():
-        path = options.out / f"{name}.png"
+        images = pictures(Robot.load(robot), seed, width, height)
+        out.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        print(f"preview: {error}", file=sys.stderr)
+        return 1
+    for name, picture in images.items():
+        path = out / f"{name}.png"
         cv2.imwrite(str(path), picture[..., ::-1])
         print(path)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -12,8 +12,8 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.sim import preview
 
 
-def test_images_are_written(tmp_path: Path, robot: Robot, capsys: pytest.CaptureFixture[str]) -> None:
-    preview.main(["--robot", robot.name, "--out", str(tmp_path / "new"), "--width", "160", "--height", "90"])
+def test_pictures_are_written(tmp_path: Path, robot: Robot, capsys: pytest.CaptureFixture[str]) -> None:
+    assert preview.run(robot.name, tmp_path / "new", seed=0, width=160, height=90) == 0
     written = {p.stem: np.asarray(cv2.imread(str(p))) for p in (tmp_path / "new").glob("*.png")}
     assert set(written) == {"wrist", "mask", "outside", "preview"}
     assert written["preview"].shape[1] > 3 * 160
@@ -23,8 +23,6 @@ def test_images_are_written(tmp_path: Path, robot: Robot, capsys: pytest.Capture
     assert "preview.png" in capsys.readouterr().out
 
 
-def test_an_unknown_robot_gives_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        preview.main(["--robot", "nope", "--out", str(tmp_path)])
-    assert ended.value.code == 1
-    assert "no robot 'nope'" in capsys.readouterr().err
+def test_an_unknown_robot_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no robot 'nope'"):
+        preview.run("nope", tmp_path, seed=0, width=160, height=90)

@@ -1,4 +1,4 @@
-"""The environment that is made where no ROS 2 is installed, and how one that is installed is found."""
+"""The environment that is created where no ROS 2 is installed, and the search for an installed ROS 2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap import installed_ros, launch_packages, python_packages
-from bootstrap.cmake_paths import mend_cmake_files
+from bootstrap.cmake_paths import correct_cmake_files
 from bootstrap.environment import OwnEnvironment, command_script, prepend
 from bootstrap.workspace import Workspace, contents, files, remove_dangling_links
 
@@ -32,7 +32,7 @@ def test_prepend_names_no_folder_twice() -> None:
     assert prepend("", Path("/a")) == "/a"
 
 
-def test_wheels_paths_are_mended_once(tmp_path: Path) -> None:
+def test_wheels_paths_are_corrected_once(tmp_path: Path) -> None:
     cmake = tmp_path / "std_msgs" / "cmake" / "export.cmake"
     cmake.parent.mkdir(parents=True)
     cmake.write_text(
@@ -40,14 +40,14 @@ def test_wheels_paths_are_mended_once(tmp_path: Path) -> None:
         '/opt/python/cp311-cp311/lib/python3.11/site-packages/numpy/_core/include"\n'
         "PUBLIC ${Python3_INCLUDE_DIRS} ${Python3_NumPy_INCLUDE_DIRS})\n"
     )
-    mend_cmake_files(tmp_path, ("/usr/include/python3.11", "/venv/numpy/include"))
-    mended = cmake.read_text()
-    assert mended == (
+    correct_cmake_files(tmp_path, ("/usr/include/python3.11", "/venv/numpy/include"))
+    corrected = cmake.read_text()
+    assert corrected == (
         '"/usr/include/python3.11;/venv/numpy/include"\n'
         'PUBLIC "$<BUILD_INTERFACE:${Python3_INCLUDE_DIRS};${Python3_NumPy_INCLUDE_DIRS}>")\n'
     )
-    mend_cmake_files(tmp_path, ("/usr/include/python3.11", "/venv/numpy/include"))
-    assert cmake.read_text() == mended
+    correct_cmake_files(tmp_path, ("/usr/include/python3.11", "/venv/numpy/include"))
+    assert cmake.read_text() == corrected
 
 
 def test_a_command_runs_from_a_path_with_a_space(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_a_command_runs_from_a_path_with_a_space(tmp_path: Path) -> None:
 
 
 def test_every_requirement_is_pinned_for_every_python() -> None:
-    names = re.findall(r"^[A-Za-z][\w-]*", (python_packages.REQUIREMENTS / "environment.txt").read_text(), re.MULTILINE)
-    assert "torch" in names
+    names = [name for file in python_packages.requirement_files() for name in python_packages.names(file)]
+    assert {"torch", "pandas", "ray", "ruff", "cv-bridge"} <= set(names)
     for version in ("3.11", "3.12", "3.13"):
         text = (python_packages.REQUIREMENTS / f"constraints-{version}.txt").read_text()
         pins = dict(re.findall(r"^(\S+)==(\S+)$", text, re.MULTILINE))
@@ -110,6 +110,11 @@ def test_a_package_under_another_licence_is_refused(tmp_path: Path) -> None:
         launch_packages.unpack(
             wheel(tmp_path, "Proprietary"), tmp_path / "site", tmp_path / "prefix", tmp_path / "interfaces"
         )
+
+
+def test_modules_that_rosdep_does_not_install_come_from_requirements_txt(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("# comment\npin\ntorch>=2.3\n")
+    assert installed_ros.python_modules(tmp_path / "requirements.txt") == ["pinocchio", "torch"]
 
 
 def test_an_installed_ros_is_found(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""What the set-up says when something is missing: what is wrong, and what to do."""
+"""The error messages of the set-up: what is missing, and what to do."""
 
 from __future__ import annotations
 
+import argparse
 import errno
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bootstrap import cli, python_packages, system_packages
 from bootstrap.problem import Problem
+from franka_reacher_rl.cli import make_parser
 
 
 @pytest.mark.parametrize(
@@ -89,13 +91,31 @@ def test_no_traceback(
     assert "Traceback" not in captured.err
 
 
-def test_an_unknown_command_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("lunch", "unknown command 'lunch' (did you mean 'launch'?)"),
+        ("benhc", "did you mean 'bench'?"),
+        ("fly", "unknown command 'fly'. ./reacher --help"),
+    ],
+)
+def test_an_unknown_command_is_refused(
+    word: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
-    assert cli.main(["lunch"]) == 1
-    assert "there is no command 'lunch'" in capsys.readouterr().err
+    assert cli.main([word]) == 1
+    assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "message"), [([], "which launch file"), (["no.launch.py"], "async.launch.py")])
+def test_forwarded_commands_are_those_of_the_package() -> None:
+    commands = next(a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    assert {choice.dest: choice.help for choice in commands._choices_actions} == cli.FORWARDED
+    assert all(f"  {name} ..." in cli.HELP for name in cli.FORWARDED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [([], "no launch file given"), (["asinc.launch.py"], r"did you mean 'async\.launch\.py'")]
+)
 def test_a_launch_file_must_exist(arguments: list[str], message: str) -> None:
     with pytest.raises(Problem, match=message):
         cli.launch(None, arguments)  # type: ignore[arg-type]

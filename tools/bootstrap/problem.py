@@ -1,4 +1,4 @@
-"""What goes wrong in ways a person can mend, and how it is said."""
+"""Errors that the user can fix, and messages to the user."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 
 
 class Problem(Exception):
-    """Ends the script with a message instead of a traceback: what is wrong and what to do about it."""
+    """An error that the user can fix; the script prints its message, without a traceback, and exits."""
 
 
 def say(message: str) -> None:
-    """Tells the person what the script does; on stderr, since stdout belongs to the command that is run."""
+    """Print a progress message to stderr; stdout is reserved for the command that is run."""
     print(f"[reacher] {message}", file=sys.stderr, flush=True)

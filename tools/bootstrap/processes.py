@@ -1,4 +1,4 @@
-"""Runs the long commands of the set-up: output into a log file, signs of life on the terminal."""
+"""Run long set-up commands: output goes to a log file, elapsed time to the terminal."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# What a command still running shows on a terminal (each second) and in a CI log (each minute).
+# s; how often the elapsed time is printed on a terminal and in a CI log.
 _TERMINAL_PERIOD, _LOG_PERIOD = 1.0, 60.0
 
 
 def run_logged(
     command: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> int:
-    """Runs a command with its output appended to a log file.
+    """Run a command and append its output to a log file.
 
     Args:
         command: Program and arguments.
         log: The log file.
-        env: Its environment, this process's by default.
-        cwd: Where it runs, here by default.
+        env: The command's environment variables; None: those of this process.
+        cwd: The command's working directory; None: the current one.
 
     Returns:
         The exit code.
 
     Raises:
-        KeyboardInterrupt: The person interrupted; the command and all its children have ended.
+        KeyboardInterrupt: The user interrupted; the command and its children have been terminated.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     arguments = [str(part) for part in command]
     with log.open("a") as output:
         print(f"$ {' '.join(arguments)}", file=output, flush=True)
-        # A process group of its own, so that an interrupt ends compilers and downloads too. It keeps the file
-        # descriptor of the set-up's lock: should this process be killed, no second set-up starts beside the command.
+        # A separate process group lets an interrupt terminate compilers and downloads too. The command inherits the
+        # descriptor of the set-up's lock, so that no second set-up starts while it outlives a killed set-up.
         process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -76,12 +76,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
         os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=5)
-    # Whatever of its children hasn't listened.
+    # Kill the children that ignored the interrupt.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log file, indented."""
+    """Return the last lines of a log file, indented."""
     return "\n".join("    " + line for line in log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,4 +1,4 @@
-"""Set-up as steps that are done once, again when what they are made from changes, and survive being interrupted."""
+"""Set-up steps, which run once, run again when their inputs change, and can be interrupted at any time."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class Step:
     """One step of the set-up."""
 
     name: str
-    announcement: str  # what it does and how long that takes, for the person
-    inputs: Sequence[str]  # all that its result depends on; when one of them changes, it is done again
+    announcement: str  # tells the user what the step does and how long it takes
+    inputs: Sequence[str]  # everything the result depends on; a change runs the step again
     run: Callable[[], None]
-    after: Sequence[str] = ()  # steps on whose results it builds
+    after: Sequence[str] = ()  # steps whose results this one uses
 
 
 class Stamps:
-    """Remembers in a folder which steps are complete, and from which inputs."""
+    """Records, in a folder, which steps are complete and from which inputs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def pending(self, steps: Sequence[Step]) -> list[Step]:
-        """The steps that are still to be done, in order."""
+        """Return the steps that have to run, in order."""
         fingerprints = self._fingerprints(steps)
         return [step for step in steps if self._read(step.name) != fingerprints[step.name]]
 
     def run(self, steps: Sequence[Step]) -> None:
-        """Does what is pending; a step counts as done only when it has come to its end."""
+        """Run the pending steps; a step is recorded as complete only after it has returned."""
         fingerprints = self._fingerprints(steps)
         for step in self.pending(steps):
             say(f"{step.announcement} …")
@@ -45,14 +45,14 @@ class Stamps:
             self.forget(step.name)
             step.run()
             self._folder.mkdir(parents=True, exist_ok=True)
-            # Renamed into place: a stamp is there in whole or not at all.
+            # Rename, so that a crash leaves no incomplete stamp.
             partial = self._folder / f"{step.name}.partial"
             partial.write_text(fingerprints[step.name])
             partial.replace(self._folder / step.name)
             say(f"  done in {time.monotonic() - start:.0f} s")
 
     def forget(self, name: str) -> None:
-        """Lets a step count as not done."""
+        """Mark a step as not complete."""
         (self._folder / name).unlink(missing_ok=True)
 
     def _read(self, name: str) -> str:
@@ -70,7 +70,7 @@ class Stamps:
 
 
 def fingerprint(parts: Sequence[str]) -> str:
-    """A digest that differs when any part, or where one ends, differs."""
+    """Return a digest of the parts and of the boundaries between them."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part.encode()).digest())
@@ -79,10 +79,10 @@ def fingerprint(parts: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Keeps two set-ups of one checkout apart: the second waits until the first has ended, however it ends."""
+    """Hold the set-up lock of a checkout; a second set-up waits until the first process has exited."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    # The commands of the set-up inherit it (see `run_logged`).
+    # The commands of the set-up inherit the lock (see `run_logged`).
     os.set_inheritable(descriptor, True)
     try:
         try:
@@ -92,7 +92,7 @@ def lock(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
             raise Problem(
-                f"Can't lock {path} ({error.strerror}): is the checkout on a file system without locks?"
+                f"Cannot lock {path} ({error.strerror}). Move the checkout to a file system that supports file locks."
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)

@@ -1,4 +1,4 @@
-"""What must come from the operating system: a compiler, Python's headers, offscreen OpenGL."""
+"""Packages of the operating system: a compiler, Python's headers, offscreen OpenGL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NETWORK_TROUBLE = ("Temporary failure resolving", "Could not resolve", "Unable 
 
 
 def missing() -> dict[str, str]:
-    """What is missing: Debian's package name, and what it is needed for."""
+    """Return the Debian packages that are missing, each with its purpose."""
     python = f"python3.{sys.version_info.minor}"
     found: dict[str, str] = {}
     for program in ("g++", "make"):
@@ -43,13 +43,13 @@ def _has_egl() -> bool:
 
 
 def install(log: Path) -> None:
-    """Installs what is missing where we may; otherwise says how.
+    """Install missing packages as root; otherwise raise an error with the command that installs them.
 
     Args:
-        log: Where apt's output goes.
+        log: The log file for apt's output.
 
     Raises:
-        Problem: Something is missing and can't be installed from here.
+        Problem: A package is missing and cannot be installed by this process.
     """
     needed = missing()
     if not needed:
@@ -71,28 +71,32 @@ def install(log: Path) -> None:
 
 
 def advice(needed: dict[str, str], *, apt: bool) -> str:
-    """The message that names what is missing and the command that installs it."""
+    """Return a message that names what is missing and the command that installs it."""
     reasons: dict[str, list[str]] = {}
     for package, reason in needed.items():
         reasons.setdefault(reason, []).append(package)
     what = "; ".join(f"{', '.join(packages)} ({reason})" for reason, packages in reasons.items())
     if apt:
         return (
-            f"The system lacks {what}. Install them, then run this again:\n    sudo apt-get install {' '.join(needed)}"
+            f"The system lacks {what}. Install them, then run this command again:\n"
+            f"    sudo apt-get install {' '.join(needed)}"
         )
-    return f"The system lacks what Debian calls {what}. Install your system's counterparts, then run this again."
+    return (
+        f"The system lacks {what} (Debian's package names). Install your system's equivalents, then run this command "
+        "again."
+    )
 
 
 def explain_apt(log: Path, packages: Sequence[str]) -> str:
-    """Why apt-get failed, from its log."""
+    """Return why apt-get failed, and the next step, from its log."""
     text = log.read_text(errors="replace")
     names = " ".join(packages)
     if "No space left on device" in text or "enough free space" in text:
-        return f"The disk is full: no room for the Debian packages {names}. Make room, then run this again."
+        return f"The disk is full: there is no space for the Debian packages {names}. Free some, then run this again."
     if any(sign in text for sign in _NETWORK_TROUBLE):
         return (
-            f"No network: the Debian packages {names} can't be downloaded. Connect, then run this again (log: {log})."
+            f"No network: the Debian packages {names} cannot be downloaded. Connect, then run this again (log: {log})."
         )
     if "dpkg frontend lock" in text or "Could not get lock" in text:
-        return f"Another program is installing Debian packages. Run this again when it has ended (log: {log})."
-    return f"apt-get couldn't install {names}; the end of {log} says:\n{tail(log)}"
+        return f"Another program is installing Debian packages. Run this again when it has finished (log: {log})."
+    return f"apt-get could not install {names}. The last lines of {log}:\n{tail(log)}"

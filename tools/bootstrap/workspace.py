@@ -1,4 +1,4 @@
-"""Builds the package, only when a build would change something."""
+"""Build the package when its sources have changed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bootstrap.steps import Stamps, Step, fingerprint
 PACKAGE = "franka_reacher_rl"
 # A change inside one of these changes what is compiled or generated.
 _DEFINITIONS = ("CMakeLists.txt", "package.xml", "tools/node_script.in", "msg", "srv")
-# Of these the build links each file into place: only a file more or less needs another build.
+# The build installs a link to each of these files, so only an added or removed file requires a build.
 _LINKED = (PACKAGE, "launch", "config")
 
 
 class Workspace:
-    """One build of the package, in the ignored folder of the checkout; `colcon build` by hand is independent of it."""
+    """A colcon workspace below `.reacher/` of the checkout, independent of a manual `colcon build`."""
 
     def __init__(self, checkout: Path, name: str) -> None:
         self._checkout = checkout
@@ -27,16 +27,16 @@ class Workspace:
 
     @property
     def prefix(self) -> Path:
-        """Where the package is installed."""
+        """The folder in which the package is installed."""
         return self.folder / "install" / PACKAGE
 
     def step(self, variables: Callable[[], Mapping[str, str]], environment: str, arguments: Sequence[str] = ()) -> Step:
-        """The build as a step.
+        """Return the step that builds the package.
 
         Args:
-            variables: Gives the environment variables to build with, once the environment is there.
-            environment: Whatever identifies the environment: built in another one, it is built anew.
-            arguments: More arguments for `colcon build`.
+            variables: Returns the environment variables of the build; called once the environment exists.
+            environment: Identifies the environment; a change causes a complete rebuild.
+            arguments: Additional arguments of `colcon build`.
         """
         definitions = fingerprint(
             [environment, str(self._checkout), *arguments, *contents(self._checkout, _DEFINITIONS)]
@@ -49,11 +49,11 @@ class Workspace:
         )
 
     def pending(self, step: Step) -> bool:
-        """Whether a build would change something."""
+        """Return whether the package has to be built."""
         return bool(self._stamps.pending([step])) or not self.prefix.is_dir()
 
     def build(self, step: Step) -> None:
-        """Builds if need be."""
+        """Build the package if necessary."""
         if not self.prefix.is_dir():
             self._stamps.forget(step.name)
         self._stamps.run([step])
@@ -61,7 +61,7 @@ class Workspace:
     def _build(self, variables: Mapping[str, str], definitions: str, arguments: Sequence[str]) -> None:
         built_from = self.folder / "definitions"
         if not built_from.is_file() or built_from.read_text() != definitions:
-            # A removed message would live on in an old build.
+            # An incremental build keeps messages whose definitions were removed.
             for part in ("build", "install"):
                 shutil.rmtree(self.folder / part, ignore_errors=True)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -74,36 +74,36 @@ class Workspace:
         program = shutil.which("colcon", path=variables["PATH"])
         if program is None:
             raise Problem(
-                "There is no colcon to build with. Install it, then run this again:\n"
+                "colcon, which builds the package, is not installed. Install it, then run this command again:\n"
                 "    sudo apt-get install python3-colcon-common-extensions"
             )
         if run_logged([program, *command], log, env=variables, cwd=self.folder):
-            raise Problem(f"The package couldn't be built; the end of {log} says:\n{tail(log, 40)}")
+            raise Problem(f"The package could not be built. The last lines of {log}:\n{tail(log, 40)}")
         remove_dangling_links(self.folder / "install")
 
 
 def contents(checkout: Path, names: Sequence[str]) -> list[str]:
-    """The text of files, and of all files below folders, each preceded by its path."""
+    """Return the path and the text of each file, including all files below folders."""
     return [part for path in _walk(checkout, names) for part in (str(path.relative_to(checkout)), path.read_text())]
 
 
 def files(checkout: Path, names: Sequence[str]) -> list[str]:
-    """The paths of all files below folders, less what Python and editors leave there."""
+    """Return the paths of all files below folders, without caches, hidden files and editor backups."""
     return [str(path.relative_to(checkout)) for path in _walk(checkout, names)]
 
 
 def _walk(checkout: Path, names: Sequence[str]) -> list[Path]:
     tops = [checkout / name for name in names]
     found = [path for top in tops for path in ([top] if top.is_file() else sorted(top.rglob("*")))]
-    return [path for path in found if path.is_file() and not _is_litter(path)]
+    return [path for path in found if path.is_file() and not _is_generated(path)]
 
 
-def _is_litter(path: Path) -> bool:
+def _is_generated(path: Path) -> bool:
     return "__pycache__" in path.parts or path.name.startswith(".") or path.name.endswith("~")
 
 
 def remove_dangling_links(folder: Path) -> None:
-    """Removes the links to files that are gone; an incremental build leaves them."""
+    """Remove links whose target no longer exists; an incremental build keeps them."""
     for path in folder.rglob("*"):
         if path.is_symlink() and not path.exists():
             path.unlink()

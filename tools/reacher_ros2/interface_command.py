@@ -1,4 +1,4 @@
-"""`ros2 interface`: shows what messages, services and actions consist of."""
+"""`ros2 interface`: show the definitions of messages, services and actions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class InterfaceCommand(CommandExtension):  # type: ignore[misc]
     """Show information about ROS interfaces."""
 
     def add_arguments(self, parser: argparse.ArgumentParser, cli_name: str) -> None:
-        """Declares what the command takes."""
+        """Declare the command's arguments."""
         verbs = parser.add_subparsers(title="Commands", dest="verb", required=True)
         show = verbs.add_parser("show", help="print an interface's definition")
         show.add_argument("type", help="for example std_msgs/msg/Header")
@@ -27,7 +27,7 @@ class InterfaceCommand(CommandExtension):  # type: ignore[misc]
         verbs.add_parser("packages", help="list the packages that have interfaces")
 
     def main(self, *, parser: argparse.ArgumentParser, args: argparse.Namespace) -> int | str:
-        """Carries out the verb; returns the exit code, or a sentence for stderr."""
+        """Run the command; return the exit code, or an error message for stderr."""
         from rosidl_runtime_py.get_interfaces import get_interface_packages, get_interfaces
 
         try:
@@ -46,7 +46,7 @@ class InterfaceCommand(CommandExtension):  # type: ignore[misc]
 
 
 def print_list(interfaces: dict[str, list[str]], args: argparse.Namespace) -> None:
-    """Prints all interfaces by kind."""
+    """Print all interfaces by kind."""
     wanted = {"Messages": "msg", "Services": "srv", "Actions": "action"}
     only = {"msg": args.only_msgs, "srv": args.only_srvs, "action": args.only_actions}
     for title, kind in wanted.items():
@@ -59,11 +59,11 @@ def print_list(interfaces: dict[str, list[str]], args: argparse.Namespace) -> No
 
 
 def definition(interface: str, *, comments: bool) -> list[str]:
-    """The lines of an interface's definition, each nested type's fields one tab further in.
+    """Return the lines of an interface's definition, with the fields of nested types indented by a tab.
 
     Raises:
-        LookupError: There is no such interface.
-        ValueError: That is not an interface's name.
+        LookupError: The interface does not exist.
+        ValueError: The name is malformed.
     """
     from rosidl_runtime_py.get_interfaces import get_interface_path
 
@@ -80,7 +80,7 @@ def definition(interface: str, *, comments: bool) -> list[str]:
 
 
 def nested_type(code: str, package: str) -> str | None:
-    """The full name of the message that a definition's line has as its type; None for a builtin type or no field."""
+    """Return the full name of the message type of a definition's line; None for a built-in type or no field."""
     match = re.match(r"\s*((?:\w+/)*)([A-Z]\w*)(\[[^\]]*\])?\s+\w+", code)
     if match is None or "=" in code.split("#")[0].split("[")[0]:
         return None

@@ -1,4 +1,4 @@
-"""`ros2 launch`: runs a launch file of a package, or one given by its path."""
+"""`ros2 launch`: run a launch file of a package, or one given by its path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LaunchCommand(CommandExtension):  # type: ignore[misc]
     """Run a launch file."""
 
     def add_arguments(self, parser: argparse.ArgumentParser, cli_name: str) -> None:
-        """Declares what the command takes."""
+        """Declare the command's arguments."""
         parser.add_argument("package_name", help="package that has the launch file, or the path of a launch file")
         parser.add_argument("launch_file_name", nargs="?", help="name of the launch file")
         parser.add_argument("launch_arguments", nargs="*", help="arguments of the launch file, as '<name>:=<value>'")
@@ -27,14 +27,14 @@ class LaunchCommand(CommandExtension):  # type: ignore[misc]
         parser.add_argument("-s", "--show-args", "--show-arguments", action="store_true", help="show the arguments")
 
     def main(self, *, parser: argparse.ArgumentParser, args: argparse.Namespace) -> int | str:
-        """Runs, prints or explains the launch file; returns the exit code, or a sentence for stderr."""
+        """Run, print or describe the launch file; return the exit code, or an error message for stderr."""
         try:
             path, pairs = find_launch_file(args.package_name, args.launch_file_name, args.launch_arguments)
             launch_arguments = parse_launch_arguments(pairs)
         except ValueError as error:
             return str(error)
 
-        # launch takes a third of a second to import: a wrong name is answered before.
+        # Importing launch takes a third of a second, so names are checked first.
         from launch import LaunchDescription, LaunchIntrospector, LaunchService
         from launch.actions import IncludeLaunchDescription
         from launch.invalid_launch_file_error import InvalidLaunchFileError
@@ -54,7 +54,7 @@ class LaunchCommand(CommandExtension):  # type: ignore[misc]
 
         noninteractive = args.noninteractive or not sys.stdin.isatty()
         service = LaunchService(argv=pairs, noninteractive=noninteractive, debug=args.debug)
-        # Included rather than run itself: only so does the file know where it is.
+        # A launch file learns its own path only when it is included.
         service.include_launch_description(
             LaunchDescription([IncludeLaunchDescription(source, launch_arguments=launch_arguments)])
         )
@@ -62,7 +62,7 @@ class LaunchCommand(CommandExtension):  # type: ignore[misc]
 
 
 def find_launch_file(package_or_path: str, name: str | None, arguments: list[str]) -> tuple[Path, list[str]]:
-    """Finds the launch file that the command line names.
+    """Find the launch file that the command line names.
 
     Args:
         package_or_path: A package's name, or the path of a launch file.
@@ -70,10 +70,10 @@ def find_launch_file(package_or_path: str, name: str | None, arguments: list[str
         arguments: The (other) launch arguments.
 
     Returns:
-        The file's path and all launch arguments.
+        The path of the file and all launch arguments.
 
     Raises:
-        ValueError: No such package or file.
+        ValueError: The package or file does not exist.
     """
     if "/" in package_or_path or Path(package_or_path).is_file():
         path = Path(package_or_path)
@@ -86,7 +86,7 @@ def find_launch_file(package_or_path: str, name: str | None, arguments: list[str
     try:
         share = Path(get_package_share_directory(package_or_path))
     except (PackageNotFoundError, ValueError):
-        raise ValueError(f"there is no package, and no launch file, of the name '{package_or_path}'") from None
+        raise ValueError(f"there is no package and no launch file '{package_or_path}'") from None
     known = sorted({path.name for path in share.rglob("*launch*") if path.suffix in (".py", ".xml", ".yaml", ".yml")})
     having = f"package '{package_or_path}' has {', '.join(known) if known else 'no launch files'}"
     if name is None:
@@ -100,7 +100,7 @@ def find_launch_file(package_or_path: str, name: str | None, arguments: list[str
 
 
 def parse_launch_arguments(arguments: list[str]) -> list[tuple[str, str]]:
-    """Splits `<name>:=<value>` pairs; of a name given twice the last one holds."""
+    """Split `<name>:=<value>` pairs; the last value of a repeated name is used."""
     parsed: dict[str, str] = {}
     for argument in arguments:
         name, separator, value = argument.partition(":=")
@@ -111,7 +111,7 @@ def parse_launch_arguments(arguments: list[str]) -> list[tuple[str, str]]:
 
 
 def print_launch_arguments(description: LaunchDescription) -> None:
-    """Prints each argument of a launch file with its description and default."""
+    """Print each argument of a launch file with its description and default."""
     from launch import LaunchContext
     from launch.utilities import perform_substitutions
 
@@ -122,7 +122,7 @@ def print_launch_arguments(description: LaunchDescription) -> None:
         if argument.default_value is not None:
             try:
                 default = repr(perform_substitutions(LaunchContext(), argument.default_value))
-            except Exception:  # A default may need what only a running launch knows; it describes itself then.
+            except Exception:  # A default that can only be evaluated by a running launch is described instead.
                 default = " + ".join(substitution.describe() for substitution in argument.default_value)
             print(f"        (default: {default})")
     if not arguments:

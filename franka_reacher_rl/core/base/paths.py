@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from franka_reacher_rl.core.base.suggestions import did_you_mean
+
 PACKAGE = "franka_reacher_rl"
 
 
@@ -44,4 +46,5 @@ def find_yaml(kind: str, name: str) -> Path:
     if path.is_file():
         return path
     known = sorted(p.stem for p in folder.glob("*.yaml"))
-    raise ValueError(f"no {kind[:-1]} {name!r}: there are {', '.join(known)}, or give the path of a .yaml file")
+    hint = did_you_mean(name, known)
+    raise ValueError(f"no {kind[:-1]} {name!r}{hint}: there are {', '.join(known)}, or give the path of a .yaml file")

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_mapping
-from franka_reacher_rl.core.base.paths import find_yaml
+from franka_reacher_rl.core.base.paths import config_dir, find_yaml
+from franka_reacher_rl.core.base.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class Setting(Checked):
         Raises:
             ValueError: There is no such setting, or a value in its file is not allowed.
         """
-        path = find_yaml("settings", str(name))
+        path = setting_path(str(name))
         try:
             document = yaml.safe_load(path.read_text())
             values: dict[str, Any] = document["/**"]["ros__parameters"]
@@ -181,3 +182,34 @@ class Setting(Checked):
     def to_mapping(self) -> dict[str, Any]:
         """Return the settings as nested mappings of plain values, fit for YAML."""
         return to_mapping(self)
+
+
+def setting_path(name: str, wiring: str = "", *, default_wiring: str = "") -> Path:
+    """Return the file of a setting, given by a path, by its full name or by its name without the wiring.
+
+    Args:
+        name: A path ending in .yaml, a full name such as `async_baseline`, or a bare name such as `baseline`.
+        wiring: The wiring that the setting must be for, `sync` or `async`; empty: either.
+        default_wiring: The wiring of a bare name where either wiring is allowed; empty: a bare name is an error.
+
+    Raises:
+        ValueError: There is no such setting, or its wiring is missing or wrong; the message says what to write instead.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return find_yaml("settings", name)
+    files = {path.stem: path for path in sorted((config_dir() / "settings").glob("*.yaml"))}
+    prefix, _, bare = name.partition("_")
+    if name in files and wiring in ("", prefix):
+        return files[name]
+    if name in files:
+        raise ValueError(f"setting {name!r} is for the {prefix} wiring, not for {wiring}: give '{wiring}_{bare}'")
+    full = f"{wiring or default_wiring}_{name}"
+    if full in files:
+        return files[full]
+    wired = [stem for stem in files if stem.partition("_")[2] == name]
+    if wired and not wiring:
+        raise ValueError(f"setting {name!r} needs a wiring: give {' or '.join(map(repr, wired))}")
+    allowed = [stem for stem in files if stem.startswith(wiring)]
+    shown = sorted({stem.partition("_")[2] for stem in allowed}) if wiring or default_wiring else allowed
+    hint = did_you_mean(name, [*shown, *allowed])
+    raise ValueError(f"no setting {name!r}{hint}: there are {', '.join(shown)}, or give the path of a .yaml file")

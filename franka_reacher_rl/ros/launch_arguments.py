@@ -1,0 +1,105 @@
+"""The arguments of the launch files, and their checks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from launch import LaunchContext
+from launch.actions import DeclareLaunchArgument
+
+from franka_reacher_rl.core.base.paths import PACKAGE
+from franka_reacher_rl.core.base.suggestions import did_you_mean
+
+CHOICES = {
+    "device": ("auto", "cpu", "cuda"),
+    "evaluate": ("true", "false"),
+    "realtime": ("auto", "off"),
+    "rviz": ("true", "false"),
+    "rqt": ("true", "false"),
+}
+
+
+def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
+    # `check_choices` checks them, because launch reports a wrong choice as "Caught exception in launch".
+    choices = f"; one of {', '.join(CHOICES[name])}" if name in CHOICES else ""
+    return DeclareLaunchArgument(name, default_value=default, description=description + choices)
+
+
+ARGUMENTS = [
+    _argument(
+        "setting",
+        "auto",
+        "baseline, highres or lite, with or without the wiring (async_baseline), or the path of a setting file; "
+        "auto: baseline with CUDA, else lite",
+    ),
+    _argument("robot", "panda_sim", "robot file: a name or a path"),
+    _argument("camera", "simulated", "simulated, a device such as /dev/video0, or a video file"),
+    _argument("device", "auto", "where updates are computed"),
+    _argument("seed", "0", "seed of networks, noise, start poses and targets"),
+    _argument("episodes", "0", "episodes to run; 0: no limit"),
+    _argument("training_minutes", "0", "training time to run in minutes; 0: no limit"),
+    _argument("run_dir", "auto", "folder of the run; auto: runs/<date>_<setting>_<robot>_seed<seed>"),
+    _argument("resume", "", "folder of a run to resume, with its setting, robot, camera and seed"),
+    _argument("policy", "", "policy file to run, with evaluate:=true"),
+    _argument("evaluate", "false", "run a policy without learning"),
+    _argument("realtime", "auto", "real-time priority of bridge, environment and actor, where the system permits it"),
+    _argument("rviz", "false", "open RViz"),
+    _argument("rqt", "false", "open rqt"),
+]
+
+
+def check_names(given: list[str]) -> None:
+    """Check the names of launch arguments, which launch itself ignores when they are misspelt.
+
+    Raises:
+        ValueError: An argument is unknown.
+    """
+    known = [argument.name for argument in ARGUMENTS]
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise ValueError(f"unknown launch argument {name!r}{hint}: there are {', '.join(known)}")
+
+
+def names_on_command_line(context: LaunchContext) -> list[str]:
+    """Return the names of the arguments on the command line if this launch file is the one named there, else none.
+
+    A launch file that includes this one may have arguments of its own.
+    """
+    path = Path(getattr(context.locals, "current_launch_file_path", ""))
+    by_name = (PACKAGE, path.name) in pairwise(sys.argv)
+    by_path = any(word.endswith(path.name) and Path(word).resolve() == path.resolve() for word in sys.argv[1:])
+    if not (path.name and (by_name or by_path)):
+        return []
+    return [word.partition(":=")[0] for word in context.argv if ":=" in word]
+
+
+def check_choices(values: dict[str, str]) -> None:
+    """Check the arguments that have choices.
+
+    Raises:
+        ValueError: A value is not one of its argument's choices.
+    """
+    for name, allowed in CHOICES.items():
+        if values[name] not in allowed:
+            hint = did_you_mean(values[name], allowed)
+            raise ValueError(f"{name}:={values[name]} is not allowed{hint}: give {' or '.join(allowed)}")
+
+
+def number(name: str, text: str, kind: Callable[[str], Any]) -> Any:
+    """Return the number that a launch argument gives.
+
+    Raises:
+        ValueError: It is not a number, or negative.
+    """
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ValueError(f"{name}:={text} is not a number") from None
+    if not 0 <= value < 1e9:
+        raise ValueError(f"{name}:={text} is not allowed: give 0 or more")
+    return value
