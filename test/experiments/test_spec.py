@@ -72,13 +72,13 @@ def test_what_is_unknown_is_refused_with_what_there_is(tmp_path: Path) -> None:
         make_experiment(settings=["async_huge"])
     with pytest.raises(ValueError, match="no preset 'huge': there are .*lite"):
         make_experiment("huge")
-    with pytest.raises(ValueError, match="no variant 'sync_lite': it has async_baseline"):
+    with pytest.raises(ValueError, match="no variant 'sync_lite': its variants are async_baseline"):
         make_experiment("lite", settings=["sync_lite"])
     with pytest.raises(ValueError, match="nothing to run"):
         make_experiment()
     path = tmp_path / "own.yaml"
     for content, message in (
-        ("variants: {async_lite: {sets: {}}}", "unknown 'sets'"),
+        ("variants: {async_lite: {sets: {}}}", "unknown key 'sets'"),
         ("variants: {async_lite: {set: {learner: {batch: 3}}}}", "unknown 'batch'"),
         ("variants: {async_lite: {wiring: both}}", "wiring"),
         ("variants: {async_lite: {robot: r2d2}}", "no robot 'r2d2'"),
