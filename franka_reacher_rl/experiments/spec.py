@@ -17,6 +17,7 @@ from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.experiments.provenance import model_digest
 from franka_reacher_rl.virtual.latency import Latency, load_latency
 
 _VARIANT_KEYS = ("setting", "wiring", "robot", "latency", "latency_set", "command_timeout", "set", "group", "x")
@@ -32,6 +33,7 @@ class Variant(Checked):
     wiring: str = param(description="launch file whose wiring connects the loop", choices=("sync", "async"))
     robot: str = param("panda_sim", "robot file: a name or a path")
     robot_digest: str = param("", "digest of the robot file's values")
+    model_digest: str = param("", "digest of the robot's URDF and MJCF and of the simulated scene")
     command_timeout: float | None = param(
         None, "command timeout of the bridge; null: that of the robot file", unit="s", minimum=0.01
     )
@@ -197,13 +199,15 @@ def _variant(
         values = _merged(values, part or {})
     setting = from_mapping(Setting, values, f"variant {name}")
     setting_name = Path(source).stem
-    robot = str(row.get("robot", "panda_sim"))
+    robot_name = str(row.get("robot", "panda_sim"))
+    robot = Robot.load(robot_name)
     return Variant(
         name=name,
         setting_name=setting_name,
         wiring=str(row.get("wiring", setting_name.partition("_")[0])),
-        robot=robot,
-        robot_digest=digest(dataclasses.asdict(Robot.load(robot))),
+        robot=robot_name,
+        robot_digest=digest(dataclasses.asdict(robot)),
+        model_digest=model_digest(robot),
         command_timeout=row.get("command_timeout"),
         group=str(row.get("group", "")),
         x=None if row.get("x") is None else float(row["x"]),

@@ -65,6 +65,20 @@ def test_the_digest_is_of_what_changes_results() -> None:
     assert dataclasses.replace(variant, name="other", group="g", x=3.0).digest == variant.digest
     assert dataclasses.replace(variant, command_timeout=0.05).digest != variant.digest
     assert dataclasses.replace(variant, robot_digest="other").digest != variant.digest
+    assert dataclasses.replace(variant, model_digest="other").digest != variant.digest
+
+
+def test_another_model_of_the_same_robot_file_makes_another_variant(tmp_path: Path) -> None:
+    robots, digests = config_dir() / "robots", []
+    robot = tmp_path / "arm.yaml"
+    robot.write_text((robots / "panda_sim.yaml").read_text().replace(" panda.urdf", f" {tmp_path / 'arm.urdf'}"))
+    preset = tmp_path / "own.yaml"
+    preset.write_text(f"variants: {{async_lite: {{robot: {robot}}}}}")
+    for change in ("", "<!-- a comment -->", '<link name="box"/>'):
+        urdf = (robots / "panda.urdf").read_text().replace("</robot>", f"{change}\n</robot>")
+        (tmp_path / "arm.urdf").write_text(urdf)
+        digests.append(make_experiment(str(preset)).variants[0].digest)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_what_is_unknown_is_refused_with_what_there_is(tmp_path: Path) -> None:
