@@ -15,7 +15,7 @@ import yaml
 
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.experiments.paper import PaperSetting, paper
-from franka_reacher_rl.experiments.virtual_run import EPISODES
+from franka_reacher_rl.experiments.virtual_run import EPISODES, RESULT
 
 RESULTS, MANIFEST, RUNS = "results.csv", "manifest.yaml", "runs"
 KEYS = ("variant", "group", "x", "wiring", "seed")  # the columns that say which run an episode belongs to
@@ -116,7 +116,7 @@ class Results:
         return [float(of(numbers(run, column))) for run in self.runs(variant)]
 
     def _run_results(self) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in self.folder.glob(f"{RUNS}/*/*/result.json")]
+        return [json.loads(path.read_text()) for path in self.folder.glob(f"{RUNS}/*/*/{RESULT}")]
 
 
 def numbers(rows: pandas.DataFrame, column: str) -> Series:
@@ -187,7 +187,7 @@ def _from_runs(folder: Path, manifest: dict[str, Any]) -> pandas.DataFrame:
     tables = []
     for name, variant in manifest["variants"].items():
         for run in sorted((folder / RUNS / name).glob("seed*"), key=_seed):
-            if not (run / "result.json").exists():
+            if not (run / RESULT).exists():
                 continue
             episodes = _read(run / EPISODES, _REQUIRED[2:])
             if len(episodes) != manifest["episodes"]:

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from synthetic_results import COLUMNS, synthetic
 
-from franka_reacher_rl.analysis.report import report_text, write_report
+from franka_reacher_rl.analysis.plots import figures
+from franka_reacher_rl.analysis.report import FIGURES, report_text, write_report
+from franka_reacher_rl.experiments.results import load
 
+PUBLISHED = sorted(p.parent for p in (Path(__file__).parents[2] / "docs" / "results").glob("*/manifest.yaml"))
 RUNS = {"async_baseline": [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], "sync_baseline": [[1.0, 1.0, 2.0], [2.0, 2.0, 2.0]]}
 
 
@@ -63,3 +66,11 @@ def test_one_variant_is_reported_without_tests(tmp_path: Path) -> None:
     text = report_text(synthetic(tmp_path, {"async_baseline": RUNS["async_baseline"]}), {})
     assert "No variants are compared." in text
     assert "## Tests" not in text
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_published_reports_follow_from_their_tables(folder: Path) -> None:
+    results = load(folder)
+    links = {title: f"{FIGURES}/{draw.__name__}.png" for title, draw in figures(results).items()}
+    assert all((folder / link).is_file() for link in links.values())
+    assert (folder / "report.md").read_text() == report_text(results, links), "run: experiment report " + folder.name
