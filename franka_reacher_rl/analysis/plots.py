@@ -91,7 +91,8 @@ def learning_curves(results: Results) -> Any:
         minutes, runs = results.curve(name, _BINS)
         middle, low, high = curve_interval(runs)
         _line(axes[0, 0], i, minutes, middle, low, high, f"{name} ({len(runs)})")
-    axes[0, 0].set(title="here (runs)", xlabel="training time (min)", ylabel="return")
+    title = "here, in real time (runs)" if results.realtime else "here, simulated (runs)"
+    axes[0, 0].set(title=title, xlabel="training time (min)", ylabel="return")
     for name, row in beside.items():
         i = results.variants.index(name)
         middle, half = np.array(row.mean), np.array(row.ci)
