@@ -18,11 +18,11 @@ def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
     small = ["--seeds", "0", "--episodes", "2", "--jobs", "0"]
     assert main(["experiment", "run", "--preset", "smoke", "--out", out, *small]) == 0
     assert main(["experiment", "run", "--preset", "smoke", "--out", out, *small]) == 0
-    assert "2 runs, 2 of them finished before" in capsys.readouterr().out
+    assert "2 runs, 2 of them already finished" in capsys.readouterr().out
     assert main(["experiment", "plot", out]) == 0
     assert main(["experiment", "report", out]) == 0
-    assert "report.html" in capsys.readouterr().out
-    assert "async_baseline" in (tmp_path / "smoke" / "report.html").read_text()
+    assert "report.md" in capsys.readouterr().out
+    assert "async_baseline" in (tmp_path / "smoke" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["experiment", "run", "--preset", "lite", "--latency", "none", "--out", "DIR"], "no latency profile 'none'"),
         (["experiment", "run", "--preset", "lite", "--jobs", "-1", "--out", "DIR"], "must not be negative"),
         (["experiment", "run", "--preset", "lite", "--out", "DIR/file"], "cannot be used"),
-        (["experiment", "report", "DIR/nowhere"], "is not there"),
+        (["experiment", "report", "DIR/nowhere"], "does not exist"),
         (["experiment", "plot", "DIR"], "manifest.yaml is missing"),
     ],
 )

@@ -1,38 +1,38 @@
-"""What the numbers say, in plain words, and no more than they say."""
+"""Sentences that state what an experiment's results show, and what they leave open."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
-from franka_reacher_rl.analysis.plots import sweep_groups
-from franka_reacher_rl.analysis.significance import Difference, compare, estimate
+from franka_reacher_rl.analysis.estimates import estimate
+from franka_reacher_rl.analysis.significance import LEVEL, Comparison, compare
 from franka_reacher_rl.experiments.results import Results
 
-_MOST_PAIRS = 4  # variants up to which all pairs are compared
+END, WHOLE = "at the end", "over the whole run"  # the measures
+_MOST_PAIRS = 4  # up to so many variants, all pairs are compared
 
 
-def comparisons(results: Results, measure: Callable[[str], list[float]]) -> list[Difference]:
-    """Variants compared in pairs: all of them where they are few, else those of a sweep that share their x.
+def comparisons(results: Results) -> list[Comparison]:
+    """Compare an experiment's variants at the end of the runs and over the whole run.
 
-    Args:
-        results: Of the experiment.
-        measure: A value for each run of a variant, `results.final` or `results.whole`.
+    All pairs are compared if there are at most four variants, otherwise the pairs that share their place in a sweep.
+
+    Returns:
+        All comparisons by the first measure, then those by the second. They are one family for Holm's correction.
     """
-    samples = {name: measure(name) for name in results.variants}
-    means = {name: sum(values) / len(values) for name, values in samples.items()}
-    pairs = [(a, b) if means[a] >= means[b] else (b, a) for a, b in _pairs(results)]
-    return compare(samples, pairs)
+    names = results.variants
+    measures = {END: {n: results.final(n) for n in names}, WHOLE: {n: results.whole(n) for n in names}}
+    return compare(measures, _pairs(results))
 
 
-def conclusions(results: Results, differences: list[Difference], over_all: list[Difference]) -> list[str]:
-    """Sentences, one a point: of the differences at the runs' end, and of those over the whole run."""
+def conclusions(results: Results, compared: list[Comparison]) -> list[str]:
+    """Return one sentence or two for each point, in Markdown."""
     return [
-        *(_in_words(d) for d in differences),
-        *(_sooner(d) for d in over_all if d.significant),
-        *_about_power(results, differences),
+        *(_in_words(c) for c in compared if c.measure == END),
+        *(_in_words(c) for c in compared if c.measure == WHOLE),
+        *_about_power(results, compared),
         *_about_sweep(results),
-        *_beside_paper(results, differences),
+        *_beside_paper(results, [c for c in compared if c.measure == END]),
     ]
 
 
@@ -44,76 +44,75 @@ def _pairs(results: Results) -> list[tuple[str, str]]:
     return [(a, b) for a, b in pairs if x[a] is not None and x[a] == x[b]]
 
 
-def _in_words(d: Difference) -> str:
-    size = f"{d.difference.value:+.0f}, 95 % interval {d.difference.low:+.0f} to {d.difference.high:+.0f}"
-    if d.significant:
+def _in_words(c: Comparison) -> str:
+    size = (
+        f"difference {c.difference.value:+.0f}, 95 % interval {c.difference.low:+.0f} to {c.difference.high:+.0f}, "
+        f"p = {c.test.p:.4f}, {c.p_holm:.4f} after Holm's correction"
+    )
+    measure = c.measure.capitalize()
+    if c.significant:
+        return f"{measure}, **{c.a}** has a significantly higher return than **{c.b}** ({size})."
+    if c.superiority == 1.0 and c.test.floor < 1.0:
         return (
-            f"**{d.a}** ends significantly higher than **{d.b}** ({size}; p = {d.p_holm:.3f} after Holm's correction)."
-        )
-    separate = d.superior == 1.0 and d.smallest_p < 1.0
-    if separate and d.smallest_p * 1.0001 >= d.p:
-        return (
-            f"Every run of **{d.a}** ends higher than every run of **{d.b}** ({size}), as clear as so few runs can be; "
-            f"the test gives p = {d.p:.3f} ({d.p_holm:.3f} after Holm's correction), so it is not called significant."
+            f"{measure}, every run of **{c.a}** has a higher return than every run of **{c.b}** ({size}). With so "
+            "few runs the test cannot show this to be significant."
         )
     return (
-        f"**{d.a}** and **{d.b}** do not differ significantly ({size}; p = {d.p_holm:.2f} after Holm's correction; "
-        f"{100 * d.superior:.0f} % of pairs of runs favour the first)."
+        f"{measure}, no significant difference between **{c.a}** and **{c.b}** was found ({size}; **{c.a}** is higher "
+        f"in {100 * c.superiority:.0f} % of the pairs of runs)."
     )
 
 
-def _sooner(d: Difference) -> str:
-    return (
-        f"**{d.a}** learns significantly sooner than **{d.b}**: its return over the whole run is higher by "
-        f"{d.difference.value:.0f}, 95 % interval {d.difference.low:.0f} to {d.difference.high:.0f} "
-        f"(p = {d.p_holm:.3f} after Holm's correction)."
-    )
-
-
-def _about_power(results: Results, differences: list[Difference]) -> list[str]:
-    weakest = max((d.smallest_p for d in differences), default=0.0)
-    if weakest * max(1, len(differences)) < 0.05:
+def _about_power(results: Results, compared: list[Comparison]) -> list[str]:
+    if not compared:
         return []
-    runs = min(len(results.runs(name)) for name in results.variants)
-    if runs == 1:
-        return ["One run tells nothing of chance: give more seeds."]
+    if min(len(results.seeds(name)) for name in results.variants) == 1:
+        return ["A variant with a single run cannot be tested: run more seeds."]
+    floor = max(c.test.floor for c in compared)
+    if floor * len(compared) < LEVEL:
+        return []
     return [
-        f"With {runs} runs a variant, an exact test cannot give less than p = {weakest:.3f} for one pair: what is not "
-        "called significant here may still be so with more seeds."
+        f"With so few runs the smallest p of a single test is {floor:.4f}, and {min(1.0, floor * len(compared)):.3f} "
+        f"after Holm's correction over {len(compared)} tests. A difference that is not significant here may become "
+        "significant with more seeds."
     ]
 
 
 def _about_sweep(results: Results) -> list[str]:
     sentences = []
-    for group, names in sweep_groups(results).items():
+    for group, names in results.sweep_groups.items():
         if len(names) < 2:
             continue
         ends = {name: estimate(results.final(name)) for name in names}
         best = max(names, key=lambda name: ends[name].value)
         rows, label = results.manifest["variants"], results.manifest.get("x_label") or "x"
         rivals = [f"{rows[n]['x']:g}" for n in names if n != best and ends[n].high > ends[best].low]
-        also = f"; the interval of {', '.join(rivals)} overlaps" if rivals else "; no other interval overlaps"
-        sentences.append(f"{group}: highest at {label} {rows[best]['x']:g} with {ends[best]}{also}.")
+        overlap = f"overlapped by the intervals at {', '.join(rivals)}" if rivals else "overlapped by no other interval"
+        sentences.append(
+            f"Group {group}: the return at the end is highest at {label} {rows[best]['x']:g}: {ends[best]}, "
+            f"{overlap}. Differences within a group were not tested."
+        )
     return sentences
 
 
-def _beside_paper(results: Results, differences: list[Difference]) -> list[str]:
-    """Which of the paper's orderings are found here, for settings that it has."""
-    if not all(name in results.beside_paper for name in results.variants):
-        return []
-    there = results.beside_paper
+def _beside_paper(results: Results, at_end: list[Comparison]) -> list[str]:
+    """Compare the paper's ordering of its settings with the one found here."""
+    published = results.beside_paper
     sentences = []
-    for d in differences:
-        a, b = there[d.a], there[d.b]
+    for c in at_end:
+        if c.a not in published or c.b not in published:
+            continue
+        a, b = published[c.a], published[c.b]
         apart = abs(a.final - b.final) > (a.final_ci**2 + b.final_ci**2) ** 0.5
-        same = a.final > b.final
         if not apart:
-            verdict = "which the paper leaves open"
-        elif not d.significant:
-            verdict = "so the paper's difference is neither confirmed nor refuted"
+            verdict = "The paper's intervals do not separate the two."
+        elif not c.significant:
+            verdict = "The paper's ordering is neither confirmed nor refuted."
         else:
-            verdict = "as in the paper" if same else "the opposite of the paper"
-        sign = "higher" if d.significant else "higher but not significantly so"
-        ratio = f"{d.a} {a.final:.0f} against {b.final:.0f} there"
-        sentences.append(f"Beside the paper: {d.a} is {sign} than {d.b} here, {verdict} ({ratio}).")
+            verdict = "This agrees with the paper." if a.final > b.final else "This contradicts the paper."
+        here = "significantly" if c.significant else "not significantly"
+        sentences.append(
+            f"Beside the paper ({c.a} {a.final:.0f}, {c.b} {b.final:.0f} on a real arm): here {c.a} ends higher, "
+            f"{here}. {verdict}"
+        )
     return sentences

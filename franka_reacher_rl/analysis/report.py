@@ -1,167 +1,164 @@
-"""The report of an experiment: `report.html`, self-contained in one file, and as `report.md` beside its pictures."""
+"""The report of an experiment: `report.md`, beside its figures and `results.csv`."""
 
 from __future__ import annotations
 
-import base64
-import html
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from franka_reacher_rl.analysis.conclusions import comparisons, conclusions
-from franka_reacher_rl.analysis.plots import draw_all
-from franka_reacher_rl.analysis.significance import Difference, estimate
-from franka_reacher_rl.experiments.results import Results, end_length, write_table
+from franka_reacher_rl.analysis.conclusions import END, WHOLE, comparisons, conclusions
+from franka_reacher_rl.analysis.estimates import RESAMPLES, estimate
+from franka_reacher_rl.analysis.plots import draw_all, known_mean
+from franka_reacher_rl.analysis.shared_runs import shared_runs
+from franka_reacher_rl.analysis.significance import LEVEL, MONTE_CARLO_DRAWS, Comparison
+from franka_reacher_rl.core.base.files import write_atomic
+from franka_reacher_rl.experiments.results import RUNS, Results, end_length, seeds_in_words, write_table
 
 FIGURES = "figures"
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A section's title."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph; **bold** and `code` as in Markdown."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Points:
-    """A list."""
-
-    items: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of words under a header."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG with its title."""
-
-    title: str
-    path: Path
-
-
-Block = Heading | Text | Points | Table | Picture
+_UNKNOWN = "–"
 
 
 def write_report(results: Results) -> list[Path]:
-    """Draws the pictures and writes table, `report.md` and `report.html` into the experiment's folder."""
-    pictures = draw_all(results, results.folder / FIGURES)
-    differences, over_all = comparisons(results, results.final), comparisons(results, results.whole)
-    blocks = [
-        *_what(results),
-        Heading("What differs"),
-        Points(conclusions(results, differences, over_all) or ["There is only one variant: nothing to compare."]),
-        *_numbers(results),
-        *_tests(differences, over_all),
-        Heading("Pictures"),
-        *(Picture(title, path) for title, path in pictures.items()),
+    """Draw the figures and write `report.md` into the experiment's folder.
+
+    `results.csv` is written as well if the folder has the runs; otherwise it is what the results were read from.
+
+    Returns:
+        The files written, without the figures.
+    """
+    figures = draw_all(results, results.folder / FIGURES)
+    written = [write_table(results)] if (results.folder / RUNS).is_dir() else []
+    path = results.folder / "report.md"
+    write_atomic(path, report_text(results, {title: f"{FIGURES}/{file.name}" for title, file in figures.items()}))
+    return [*written, path]
+
+
+def report_text(results: Results, figures: Mapping[str, str]) -> str:
+    """Return the report in Markdown.
+
+    Args:
+        results: Of the experiment.
+        figures: The link of each figure by its title.
+    """
+    compared = comparisons(results)
+    sections = [
+        f"# Experiment: {results.manifest.get('preset') or 'settings'}",
+        *_introduction(results),
+        "## Conclusions",
+        *_conclusions(results, compared),
+        *_shared_evidence(results),
+        *_returns(results),
+        *_tests(compared),
+        "## Figures",
+        *(f"### {title}\n\n![{title}]({link})" for title, link in figures.items()),
         *_configuration(results),
     ]
-    title = f"Experiment: {results.manifest.get('preset') or 'settings'}"
-    markdown, page = results.folder / "report.md", results.folder / "report.html"
-    markdown.write_text(f"# {title}\n\n" + "\n\n".join(_markdown(b, results.folder) for b in blocks) + "\n")
-    page.write_text(_page(title, "\n".join(_html(b) for b in blocks)))
-    return [write_table(results), markdown, page]
+    return "\n\n".join(sections) + "\n"
 
 
-def _what(results: Results) -> list[Block]:
+def _introduction(results: Results) -> list[str]:
     m = results.manifest
-    runs = sum(len(results.runs(name)) for name in results.variants)
+    runs = sum(len(results.seeds(name)) for name in results.variants)
     planned = len(m["variants"]) * len(m["seeds"])
-    missing = f" Of {planned} runs planned, {planned - runs} are not finished." if runs < planned else ""
-    hours = results.table.duration.sum() / 3600.0
-    wall = results.table.wall_seconds.sum() / 3600.0
-    question = [Text(f"**{m['question']}**")] if m.get("question") else []
+    missing = f" {planned - runs} of {planned} planned runs are not finished." if runs < planned else ""
+    trained = sum(sum(results.last(name, "training_seconds")) for name in results.variants)
+    hours = f"{trained / 3600.0:.1f} h of training"
+    if "wall_seconds" in results.episodes and results.episodes.wall_seconds.notna().all():
+        hours += f", computed in {results.episodes.wall_seconds.sum() / 3600.0:.1f} h of processor time"
+    how = "In real time, by the ROS graph" if results.realtime else "Simulated: arm, camera and clock (virtual time)"
+    machine = m["provenance"]["machine"]
+    question = [f"**{m['question']}**"] if m.get("question") else []
     return [
         *question,
-        Text(
-            f"{m.get('description') or 'Settings as given'}. {runs} runs of {m['episodes']} episodes: {hours:.1f} h of "
-            f"training, computed in {wall:.1f} h of processor time.{missing} Returns are per episode, with each step's "
-            "true length in place of the cycle time, so that late cycles do not count for less."
-        ),
-        Text("Again by: " + ", then ".join(f"`{command}`" for command in m["commands"])),
+        f"{m.get('description') or 'Settings as given'}. {how}, on {machine['machine']} with {machine['cores']} cores. "
+        f"{runs} runs of {m['episodes']} episodes, seeds {seeds_in_words(sorted(m['seeds']))}: {hours}.{missing} Sizes "
+        "and latencies are listed under Configuration; the results hold for these.",
+        "A return is that of an episode, with each step weighted by its true length instead of the nominal cycle time. "
+        "Late cycles therefore do not lower it.",
+        "Commands: " + ", then ".join(f"`{command}`" for command in m["commands"]),
     ]
 
 
-def _numbers(results: Results) -> list[Block]:
-    rows = []
-    for name in results.variants:
-        at_end = results.final(name)
-        beside = results.beside_paper.get(name)
-        rows.append(
-            [
-                name,
-                str(len(at_end)),
-                str(estimate(at_end)),
-                str(estimate(results.whole(name))),
-                f"{beside.final:.0f} ± {beside.final_ci:.0f}" if beside else "",
-                f"{np.mean(results.last(name, 'updates')):,.0f}",
-                f"{np.mean(results.last(name, 'total_steps')):,.0f}",
-                f"{np.mean(results.medians(name, 'observation_age_ms_median')):.1f}",
-                f"{100 * _share(results, name, 'late_cycles', 'steps'):.0f}",
-                f"{100 * _share(results, name, 'held_seconds', 'duration'):.0f}",
-            ]
-        )
-    header = ["variant", "runs", "end: IQM [95 %]", "whole run: IQM [95 %]", "paper", "updates", "steps"]
-    header += ["observation age (ms)", "late cycles (%)", "held by timeout (%)"]
-    if not any(row[4] for row in rows):
-        header.pop(4)
-        for row in rows:
-            row.pop(4)
+def _conclusions(results: Results, compared: list[Comparison]) -> list[str]:
+    if not compared:
+        return ["No variants are compared."]
+    return [
+        "Where no significant difference was found, there may still be one: these runs leave it open.",
+        _points(conclusions(results, compared)),
+    ]
+
+
+def _shared_evidence(results: Results) -> list[str]:
+    shared = shared_runs(results)
+    return ["## Runs shared with other reports", _points(shared)] if shared else []
+
+
+def _returns(results: Results) -> list[str]:
+    columns = [
+        ("variant", lambda name: name),
+        ("runs", lambda name: str(len(results.seeds(name)))),
+        (f"{END}: IQM [95 %]", lambda name: str(estimate(results.final(name)))),
+        (f"{WHOLE}: IQM [95 %]", lambda name: str(estimate(results.whole(name)))),
+        ("paper, at the end", lambda name: _published(results, name)),
+        ("updates", lambda name: _mean(results.last(name, "updates"), ",.0f")),
+        ("steps", lambda name: _mean(results.last(name, "total_steps"), ",.0f")),
+        ("observation age (ms)", lambda name: _mean(results.medians(name, "observation_age_ms_median"), ".1f")),
+        ("late cycles (%)", lambda name: _mean([100 * results.share(name, "late_cycles", "steps")], ".0f")),
+        ("held by timeout (%)", lambda name: _mean([100 * results.share(name, "held_seconds", "duration")], ".0f")),
+    ]
+    if not results.beside_paper:
+        columns = [column for column in columns if not column[0].startswith("paper")]
     end = end_length(results.manifest["episodes"])
     return [
-        Heading("Numbers"),
-        Text(
-            f"A run's end is its last {end} episodes; the paper's is the last tenth, 72 episodes. "
-            "The whole run is the mean over all its episodes: the sooner a run learns, the higher. "
-            "IQM is the interquartile mean over runs."
-        ),
-        Table(header, rows),
+        "## Returns",
+        f"The end of a run is its last {end} episodes; the paper's is the last tenth, 72 episodes. The return over the "
+        "whole run is the mean over all its episodes; it is higher the sooner the run learns. IQM is the interquartile "
+        f"mean over runs, with a percentile bootstrap interval ({RESAMPLES:,} resamples of runs).",
+        _table([title for title, _ in columns], [[cell(name) for _, cell in columns] for name in results.variants]),
     ]
 
 
-def _tests(differences: list[Difference], over_all: list[Difference]) -> list[Block]:
-    if not differences:
+def _published(results: Results, variant: str) -> str:
+    row = results.beside_paper.get(variant)
+    return f"{row.final:.0f} ± {row.final_ci:.0f}" if row else _UNKNOWN
+
+
+def _tests(compared: list[Comparison]) -> list[str]:
+    if not compared:
         return []
-    return [
-        Heading("Tests"),
-        Text("Intervals: percentile bootstrap over runs. p: exact two-sided permutation test of the means."),
-        _test_table("at the end: difference of IQMs", differences),
-        _test_table("over the whole run: difference of IQMs", over_all),
-    ]
-
-
-def _test_table(title: str, differences: list[Difference]) -> Table:
+    exact = all(c.test.exact for c in compared)
+    beyond = f"exact up to 10 against 10 runs, beyond that Monte Carlo with {MONTE_CARLO_DRAWS:,} draws"
+    how = "exact" if exact else beyond
+    floors = ", ".join(f"{floor:.2g}" for floor in sorted({c.test.floor for c in compared}))
     rows = [
-        [f"{d.a} − {d.b}", str(d.difference), f"{100 * d.superior:.0f} %", f"{d.p:.4f}", f"{d.p_holm:.4f}"]
-        for d in differences
+        [
+            c.measure,
+            f"{c.a} − {c.b}",
+            str(c.difference),
+            f"{100 * c.superiority:.0f} %",
+            f"{c.test.p:.4f}",
+            f"{c.p_holm:.4f}",
+            "yes" if c.significant else "no",
+        ]
+        for c in compared
     ]
-    return Table([title, "[95 %]", "pairs of runs in favour", "p", "p (Holm)"], rows)
+    header = ["return", "comparison", "difference of IQMs [95 %]", "pairs of runs in favour", "p", "p (Holm)"]
+    return [
+        "## Tests",
+        f"p is that of a two-sided permutation test of the means ({how}); with these numbers of runs it cannot be "
+        f"smaller than {floors}. Holm's correction is over all {len(compared)} tests of this report. A difference is "
+        f"called significant if the corrected p is below {LEVEL} and the bootstrap interval excludes 0.",
+        _table([*header, "significant"], rows),
+    ]
 
 
-def _configuration(results: Results) -> list[Block]:
+def _configuration(results: Results) -> list[str]:
     m = results.manifest
     rows = []
     for name in results.variants:
         v = m["variants"][name]
         image, learner, latency = v["setting"]["image"], v["setting"]["learner"], v["latency"]
-        busy = [latency[k] for k in ("sampling", "batch_transfer", "update")]
         rows.append(
             [
                 name,
@@ -172,33 +169,37 @@ def _configuration(results: Results) -> list[Block]:
                 str(learner["batch_size"]),
                 str(learner["warmup_steps"]),
                 _ms(latency["interaction"]),
-                " + ".join(_ms(d) for d in busy),
+                " + ".join(_ms(latency[part]) for part in ("sampling", "batch_transfer", "update")),
                 "robot file" if v["command_timeout"] is None else f"{1e3 * v['command_timeout']:g}",
             ]
         )
     header = ["variant", "wiring", "robot", "frame", "cycle (ms)", "batch", "warm-up", "interaction (ms)"]
     header += ["sampling + transfer + update (ms)", "command timeout (ms)"]
     network = m["variants"][results.variants[0]]["setting"]["network"]
-    source = m["provenance"]
-    mixed = f" Runs were made by {len(results.codes)} versions of the code." if len(results.codes) > 1 else ""
-    versions = ", ".join(f"{k} {v}" for k, v in source["versions"].items())
     return [
-        Heading("Configuration"),
-        Table(header, rows),
-        Text(
-            f"Convolutions {network['channels']} with strides {network['strides']}, hidden layers {network['hidden']}; "
-            f"all of it is in `manifest.yaml`. Code {source['code']} ({source['commit']}), {versions}, "
-            f"{source['machine']['machine']}.{mixed}"
-        ),
+        "## Configuration",
+        _table(header, rows),
+        f"Convolutions {network['channels']} with strides {network['strides']}, hidden layers {network['hidden']}. "
+        "`manifest.yaml` has the whole configuration.",
+        _provenance(results),
     ]
 
 
-def _share(results: Results, variant: str, part: str, whole: str) -> float:
-    rows = results.table[results.table.variant == variant]
-    return float(rows[part].sum() / max(1e-9, rows[whole].sum()))
+def _provenance(results: Results) -> str:
+    source = results.manifest["provenance"]
+    models = sorted({v["model_digest"] for v in results.manifest["variants"].values() if v.get("model_digest")})
+    mixed = f" The runs were made by {len(results.codes)} versions of the code." if len(results.codes) > 1 else ""
+    parts = [
+        f"Commit {source['commit']}",
+        f"code digest {source['code']}",
+        *(f"model digest {model}" for model in models),
+        *(f"{name} {version}" for name, version in source["versions"].items()),
+        source["machine"]["machine"],
+    ]
+    return f"{', '.join(parts)}.{mixed}"
 
 
-def _ms(duration: dict[str, object]) -> str:
+def _ms(duration: Mapping[str, object]) -> str:
     samples = duration["samples_ms"]
     if isinstance(samples, list) and samples:
         return f"{np.median(samples):.1f} (measured)"
@@ -206,49 +207,16 @@ def _ms(duration: dict[str, object]) -> str:
     return f"{duration['mean_ms']:g}{spread}"
 
 
-def _markdown(block: Block, folder: Path) -> str:
-    if isinstance(block, Heading):
-        return f"## {block.text}"
-    if isinstance(block, Points):
-        return "\n".join(f"- {item}" for item in block.items)
-    if isinstance(block, Table):
-        rows = [block.header, ["---"] * len(block.header), *block.rows]
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    if isinstance(block, Picture):
-        return f"### {block.title}\n\n![{block.title}]({block.path.relative_to(folder)})"
-    return block.text
+def _mean(values: Sequence[float], spec: str) -> str:
+    """Format the mean of the known values, or a dash if none is known."""
+    mean = known_mean(values)
+    return _UNKNOWN if np.isnan(mean) else format(mean, spec)
 
 
-def _html(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"<h2>{_inline(block.text)}</h2>"
-    if isinstance(block, Points):
-        return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in block.items) + "</ul>"
-    if isinstance(block, Table):
-        head = "".join(f"<th>{_inline(cell)}</th>" for cell in block.header)
-        body = "".join("<tr>" + "".join(f"<td>{_inline(c)}</td>" for c in row) + "</tr>" for row in block.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    if isinstance(block, Picture):
-        data = base64.b64encode(block.path.read_bytes()).decode()
-        return (
-            f'<h3>{_inline(block.title)}</h3><img alt="{html.escape(block.title)}" src="data:image/png;base64,{data}">'
-        )
-    return f"<p>{_inline(block.text)}</p>"
+def _points(items: Sequence[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
 
 
-def _inline(text: str) -> str:
-    escaped = html.escape(text)
-    escaped = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped)
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", escaped)
-
-
-def _page(title: str, body: str) -> str:
-    style = (
-        "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}"
-        "table{border-collapse:collapse;font-size:13px}td,th{border-bottom:1px solid #ccc;padding:.25rem .6rem;"
-        "text-align:left}img{max-width:100%}code{background:#f2f2f2;padding:0 .2em}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{style}</style></head><body><h1>{html.escape(title)}</h1>\n{body}\n</body></html>\n"
-    )
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)

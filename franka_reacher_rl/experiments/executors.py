@@ -39,6 +39,7 @@ class Executor(Protocol):
     """Executes runs. Each run ends as done or failed; no method raises because of a run."""
 
     slots: int  # runs at the same time
+    realtime: bool  # whether the ROS graph makes the results
 
     def start(self, job: Job) -> None:
         """Start a run; there is a free slot."""
@@ -52,6 +53,8 @@ class Executor(Protocol):
 
 class LocalProcesses:
     """Executes each run in a process of its own, so that a crash affects no other run."""
+
+    realtime = False
 
     def __init__(self, slots: int, checkpoint_every: float = CHECKPOINT_EVERY) -> None:
         self.slots = slots
@@ -101,6 +104,7 @@ class InThisProcess:
     """Executes one run after the other in this process: for tests and debuggers."""
 
     slots = 1
+    realtime = False
 
     def __init__(self) -> None:
         self._ended: list[tuple[Job, str]] = []

@@ -1,4 +1,4 @@
-"""The paper's own results, to put beside ours."""
+"""The paper's results, with which a report compares an experiment's."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import yaml
 
 @dataclass(frozen=True)
 class PaperSetting:
-    """One setting's results of the paper."""
+    """The paper's results for one setting, over 25 runs on a real arm."""
 
-    final: float  # mean return over the last 10 % of the run
+    final: float  # mean return over the last 10 % of a run
     final_ci: float  # half the width of its 95 % confidence interval
-    updates: int  # per run
-    minutes: list[float]  # of training
-    mean: list[float]  # return up to then, over the 3 minutes before
+    updates: int  # gradient updates per run
+    minutes: list[float]  # training time at the points of the learning curve
+    mean: list[float]  # mean return over the 3 minutes up to each point
     ci: list[float]  # half the width of its 95 % confidence interval
 
 
 @functools.cache
 def paper() -> dict[str, PaperSetting]:
-    """The paper's settings by name, from `paper.yaml`, which names its source."""
+    """Read the results of the paper's settings, by name, from `paper.yaml`, which cites their source."""
     document: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "paper.yaml").read_text())
     return {name: _setting(row) for name, row in document["settings"].items()}
 

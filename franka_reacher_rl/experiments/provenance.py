@@ -1,34 +1,81 @@
-"""Where results come from: versions, machine and the code itself."""
+"""Provenance of results: versions, machine, and digests of the code and the models that made them."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from franka_reacher_rl.core.base.provenance import commit, versions
+from franka_reacher_rl.core.arm.model_digest import digest_models
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.provenance import commit, digest_code, versions
 
-_FOLDERS = ("core", "sim", "virtual")  # the code that produces a result; experiments/ only calls it
-
-
-@functools.cache
-def code_digest() -> str:
-    """Return a digest of the code that produces results: `core`, `sim` and `virtual`."""
-    root, known = Path(__file__).resolve().parents[1], hashlib.sha256()
-    files = [path for folder in _FOLDERS for path in sorted((root / folder).rglob("*.py"))]
-    for path in files:
-        known.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return known.hexdigest()[:16]
+# The rooms whose code determines a result; experiments/ only calls it.
+_VIRTUAL = ("core", "sim", "virtual")
+_GRAPH = ("core", "sim", "cameras", "drivers", "ros", "nodes")
+_SCENE = Path(__file__).resolve().parents[1] / "sim" / "scene.xml"  # read here, since sim imports MuJoCo
 
 
-def provenance() -> dict[str, Any]:
-    """Versions and the kind of machine; no names of hosts or people."""
+def code_digest(realtime: bool = False) -> str:
+    """Return the digest of the code that makes results in virtual time, or in real time with the ROS graph."""
+    return digest_code(*(_GRAPH if realtime else _VIRTUAL))
+
+
+def model_digest(robot: Robot) -> str:
+    """Return the digest of a robot's models and of the simulated scene.
+
+    Raises:
+        ValueError: A model of the robot does not exist.
+    """
+    return digest_models(robot, _SCENE)
+
+
+def provenance(realtime: bool = False) -> dict[str, Any]:
+    """Return versions, code and the kind of machine, without names of hosts or people."""
     return {
         "versions": versions(),
         "commit": commit(),
-        "code": code_digest(),
-        "machine": {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()},
+        "code": code_digest(realtime),
+        "machine": {
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+        },
     }
+
+
+def made_by_this_code(result: Mapping[str, Any]) -> bool:
+    """Whether a run's `result.json`, or the extra of its checkpoint, was written by the present version of the code."""
+    return bool(result.get("code") == code_digest(bool(result.get("realtime"))))
+
+
+def require_this_code(recorded: Mapping[str, Any], where: Path, realtime: bool = False) -> None:
+    """Refuse to continue results that another version of the code has begun.
+
+    Args:
+        recorded: A mapping with the digest as `code`: the provenance of a manifest or the extra of a checkpoint.
+        where: Folder of the results, for the message.
+        realtime: Whether the ROS graph makes the results.
+
+    Raises:
+        ValueError: The digests differ.
+    """
+    if recorded.get("code") != code_digest(realtime):
+        begun = f"digest {recorded.get('code')}, commit {recorded.get('commit', 'unknown')}"
+        raise ValueError(
+            f"{where} was begun by another version of the code ({begun}; now digest {code_digest(realtime)}): "
+            "check that version out to continue, or take another folder"
+        )
+
+
+def _processor() -> str:
+    """The processor's model, on which rounding depends."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return found[0] if found else platform.processor() or "unknown"

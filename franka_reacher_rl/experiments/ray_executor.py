@@ -13,6 +13,8 @@ from franka_reacher_rl.experiments.run_files import ERROR, RUN
 class OnRay:
     """A Ray task per run. The experiment's folder must be one that all nodes see."""
 
+    realtime = False
+
     def __init__(self, address: str, gpus: float = 0.0) -> None:
         """Joins a cluster.
 

@@ -33,6 +33,7 @@ class RealTime:
     """Launches the graph for each run and copies its table. An interrupted run starts anew."""
 
     slots = 1
+    realtime = True
 
     def __init__(self) -> None:
         """Look for ROS.
@@ -113,5 +114,5 @@ def take_over(run: Run, folder: Path) -> None:
     for name in (EPISODES, POLICY):
         if (graph / name).exists():
             shutil.copyfile(graph / name, folder / name)
-    result = {"run": run.digest, "code": code_digest(), "episodes": len(summaries), "realtime": True}
+    result = {"run": run.digest, "code": code_digest(realtime=True), "episodes": len(summaries), "realtime": True}
     write_atomic(folder / RESULT, json.dumps(result, indent=1))

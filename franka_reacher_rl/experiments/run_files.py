@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from franka_reacher_rl.experiments.provenance import made_by_this_code
 from franka_reacher_rl.experiments.spec import Run
 
 RUN, RESULT, ERROR, EPISODES = "run.json", "result.json", "error.txt", "episodes.csv"
@@ -12,8 +13,9 @@ CHECKPOINTS, POLICY = "checkpoints", "policy.safetensors"
 
 
 def finished(run: Run, folder: Path) -> bool:
-    """Return whether a folder holds the whole result of this very run."""
+    """Return whether a folder holds the result of this run, made by the present version of the code."""
     try:
-        return bool(json.loads((folder / RESULT).read_text())["run"] == run.digest)
-    except (OSError, json.JSONDecodeError, KeyError):
+        result = json.loads((folder / RESULT).read_text())
+    except (OSError, json.JSONDecodeError):
         return False
+    return bool(result.get("run") == run.digest and made_by_this_code(result))

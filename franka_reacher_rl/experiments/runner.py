@@ -19,7 +19,7 @@ from franka_reacher_rl.core.base.fields import to_mapping
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.experiments.executors import Executor, Job
 from franka_reacher_rl.experiments.progress import Progress
-from franka_reacher_rl.experiments.provenance import code_digest, provenance
+from franka_reacher_rl.experiments.provenance import made_by_this_code, provenance, require_this_code
 from franka_reacher_rl.experiments.run_files import EPISODES, POLICY, RESULT, RUN
 from franka_reacher_rl.experiments.spec import Experiment
 
@@ -50,7 +50,7 @@ def run_experiment(
         ValueError: The folder holds other files or another configuration, or is in use by another runner.
     """
     with exclusive(out):
-        jobs = prepare(experiment, out)
+        jobs = prepare(experiment, out, executor.realtime)
         for folder in reusing:
             reuse(jobs, folder)
         waiting = [job for job in jobs if not job.finished]
@@ -75,17 +75,19 @@ def run_experiment(
         return failures
 
 
-def prepare(experiment: Experiment, out: Path) -> list[Job]:
+def prepare(experiment: Experiment, out: Path, realtime: bool = False) -> list[Job]:
     """Write manifest and specifications.
 
     Raises:
-        ValueError: The folder holds other files or another configuration.
+        ValueError: The folder holds other files, another configuration, or results of other code.
     """
     manifest = out / MANIFEST
     known = _read_manifest(manifest) if manifest.exists() else {}
     if not known and any(p.name != ".lock" for p in out.iterdir()):
         raise ValueError(f"{out} holds other files and no {MANIFEST}: take an empty or a new folder")
     _refuse_mixing(experiment, known, out)
+    if known:
+        require_this_code(known.get("provenance", {}), out, realtime)
     variants = {v.name: {"digest": v.digest, **to_mapping(v)} for v in experiment.variants}
     joined = {*experiment.seeds} - {*known.get("seeds", [])} or {*variants} - {*known.get("variants", {})}
     content = {
@@ -97,7 +99,8 @@ def prepare(experiment: Experiment, out: Path) -> list[Job]:
         "seeds": sorted({*known.get("seeds", []), *experiment.seeds}),
         "beside_paper": experiment.beside_paper,
         "commands": [*known.get("commands", []), *([_command()] if joined else [])],
-        "provenance": known.get("provenance") or provenance(),
+        "realtime": realtime,
+        "provenance": known.get("provenance") or provenance(realtime),
         "variants": {**known.get("variants", {}), **variants},
     }
     write_atomic(manifest, yaml.safe_dump(content, sort_keys=False))
@@ -138,7 +141,7 @@ def reuse(jobs: Sequence[Job], folder: Path) -> int:
     there: dict[str, Path] = {}
     for path in sorted(folder.glob(f"runs/*/*/{RESULT}")):
         result = json.loads(path.read_text())
-        if result.get("code") == code_digest() and not result.get("realtime"):
+        if made_by_this_code(result) and not result.get("realtime"):
             there[result["run"]] = path.parent
     found = [job for job in jobs if not job.finished and job.run.digest in there]
     for job in found:

@@ -1,4 +1,4 @@
-"""What an experiment consists of: presets, variants and runs, wholly resolved before anything starts."""
+"""Specification of an experiment: variants, seeds and runs, resolved completely before the first run starts."""
 
 from __future__ import annotations
 
@@ -14,33 +14,37 @@ import yaml
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_mapping
+from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.experiments.provenance import model_digest
 from franka_reacher_rl.virtual.latency import Latency, load_latency
 
 _VARIANT_KEYS = ("setting", "wiring", "robot", "latency", "latency_set", "command_timeout", "set", "group", "x")
 _PRESET_KEYS = ("description", "question", "x_label", "beside_paper", "seeds", "episodes", "common", "variants")
-SETTING_GROUPS = ("image", "reward", "episode", "network", "sac", "learner")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant(Checked):
-    """One thing that is compared: a setting with all that virtual time needs to know."""
+    """One of the configurations that an experiment compares."""
 
-    name: str = param(description="of the variant")
-    setting_name: str = param(description="of the setting it began as")
-    wiring: str = param(description="who ticks the actor", choices=("sync", "async"))
+    name: str = param(description="name of the variant")
+    setting_name: str = param(description="name of the setting file that it starts from")
+    wiring: str = param(description="launch file whose wiring connects the loop", choices=("sync", "async"))
     robot: str = param("panda_sim", "robot file: a name or a path")
-    robot_digest: str = param("", "of the robot file's content")
-    command_timeout: float | None = param(None, "of the bridge; null: the robot file's", unit="s", minimum=0.01)
-    group: str = param("", "variants of one group are joined by a line in a sweep")
-    x: float | None = param(None, "the variant's place in a sweep")
+    robot_digest: str = param("", "digest of the robot file's values")
+    model_digest: str = param("", "digest of the robot's URDF and MJCF and of the simulated scene")
+    command_timeout: float | None = param(
+        None, "command timeout of the bridge; null: that of the robot file", unit="s", minimum=0.01
+    )
+    group: str = param("", "line of a sweep's figure that the variant belongs to")
+    x: float | None = param(None, "value of the swept quantity")
     latency: Latency = field(default_factory=Latency)
     setting: Setting = field(default_factory=Setting)
 
     @property
     def digest(self) -> str:
-        """Of everything that can change a result; not of names and groups."""
+        """Digest of everything that can change a result, which leaves out name, group and x."""
         return digest({k: v for k, v in to_mapping(self).items() if k not in ("name", "group", "x")})
 
 
@@ -48,53 +52,53 @@ class Variant(Checked):
 class Run(Checked):
     """One run: a variant with a seed."""
 
-    seed: int = param(0, "of everything random", minimum=0)
-    episodes: int = param(1, "to run", minimum=1)
-    variant: Variant = param(description="what is run")
+    seed: int = param(0, "seed of all random numbers", minimum=0)
+    episodes: int = param(1, "number of episodes", minimum=1)
+    variant: Variant = param(description="the configuration")
 
     @property
     def folder(self) -> str:
-        """Below the experiment's folder."""
+        """The run's folder, relative to the experiment's."""
         return f"runs/{self.variant.name}/seed{self.seed}"
 
     @property
     def digest(self) -> str:
-        """Of everything that can change the result."""
+        """Digest of everything that can change the result."""
         return digest({"seed": self.seed, "episodes": self.episodes, "variant": self.variant.digest})
 
     def write(self, path: Path) -> None:
-        """Writes the run as JSON."""
-        path.write_text(json.dumps(to_mapping(self), indent=1))
+        """Write the run as JSON."""
+        write_atomic(path, json.dumps(to_mapping(self), indent=1))
 
     @classmethod
     def read(cls, path: Path) -> Run:
-        """The inverse of write.
+        """Read a run that `write` has written.
 
         Raises:
-            ValueError: It is not a run.
+            ValueError: The file cannot be read or is not a run; the message names it.
         """
         try:
             return from_mapping(cls, json.loads(path.read_text()), str(path))
         except (OSError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path}: not a run ({error})") from None
+            raise ValueError(f"{path} is not the specification of a run: {error}") from None
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Variants, seeds and a length."""
+    """Variants to compare, each run with the same seeds and number of episodes."""
 
-    preset: str  # empty: none
+    preset: str  # name; empty if the settings were named one by one
     description: str
-    question: str
-    x_label: str
-    beside_paper: bool  # whether its variants are the paper's settings
-    episodes: int
+    question: str  # that the experiment answers
+    x_label: str  # name and unit of the swept quantity
+    beside_paper: bool  # the variants are settings of the paper, so that reports compare with its results
+    episodes: int  # per run
     seeds: tuple[int, ...]
     variants: tuple[Variant, ...]
 
     @property
     def runs(self) -> list[Run]:
-        """Seed by seed, so that an experiment that is cut short has all variants."""
+        """All runs, ordered by seed, so that an interrupted experiment has runs of every variant."""
         return [Run(variant=v, seed=s, episodes=self.episodes) for s in self.seeds for v in self.variants]
 
 
@@ -106,26 +110,26 @@ def make_experiment(
     latency: str = "",
     changes: Mapping[str, Any] | None = None,
 ) -> Experiment:
-    """Puts an experiment together.
+    """Resolve presets and setting files into an experiment.
 
     Args:
-        preset: Of `config/presets/`, or a path; empty: none.
-        settings: With a preset, which of its variants; without, settings of `config/settings/` or paths.
-        seeds: As `parse_seeds` reads it; empty: the preset's, else seed 0.
-        episodes: 0: the preset's, else 720, the paper's.
-        latency: Replaces the preset's profile; empty: the preset's, else `lab`.
+        preset: A preset of `config/presets/`, or the path of one; empty for none.
+        settings: With a preset, the variants to take from it; otherwise settings of `config/settings/`, or paths.
+        seeds: Seeds as `parse_seeds` reads them; empty for the preset's, or seed 0 without one.
+        episodes: Per run; 0 for the preset's, or 720 as in the paper without one.
+        latency: A latency profile in place of the preset's; empty for the preset's, or `lab` without one.
         changes: Nested values that replace those of every setting.
 
     Raises:
-        ValueError: Something is unknown or not allowed; the message says what there is.
+        ValueError: A name is unknown or a value is not allowed; the message lists what is known.
     """
     document = _read_preset(preset) if preset else {}
     rows: dict[str, Any] = document.get("variants") or {Path(s).stem: {"setting": s} for s in settings}
     if not rows:
-        raise ValueError("nothing to run: give --preset, or --settings with names of config/settings")
+        raise ValueError("nothing to run: give --preset NAME, or --settings with names from config/settings")
     unknown = [s for s in settings if s not in rows]
     if unknown:
-        raise ValueError(f"preset {preset!r} has no variant {unknown[0]!r}: it has {', '.join(rows)}")
+        raise ValueError(f"preset {preset!r} has no variant {unknown[0]!r}: its variants are {', '.join(rows)}")
     chosen = {name: rows[name] or {} for name in settings or rows}
     common = document.get("common") or {}
     variants = [_variant(name, {**common, **row}, common, latency, changes or {}) for name, row in chosen.items()]
@@ -142,10 +146,10 @@ def make_experiment(
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds from `3`, `0,2,5` or `0:5` (0 to 4).
+    """Parse seeds written as `3`, `0,2,5` or `0:5`, which is 0 to 4.
 
     Raises:
-        ValueError: It is none of these, or empty.
+        ValueError: The text has another form, or a seed is negative or repeated.
     """
     try:
         if ":" in text:
@@ -154,14 +158,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         else:
             seeds = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"seeds = {text!r}: give 3, 0,2,5 or 0:5 (which is 0 to 4)") from None
+        raise ValueError(f"seeds = {text!r} is not allowed: write 3, 0,2,5 or 0:5 (which is 0 to 4)") from None
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
-        raise ValueError(f"seeds = {text!r}: give each once, none below 0, at least one")
+        raise ValueError(f"seeds = {text!r} is not allowed: give at least one seed, each once and none negative")
     return seeds
 
 
 def digest(values: Any) -> str:
-    """A short name of plain values."""
+    """Return 16 hexadecimal digits that identify values of mappings, lists, texts and numbers."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -170,9 +174,9 @@ def _read_preset(name: str) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {error}") from None
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("variants"), dict):
-        raise ValueError(f"{path}: not a preset: 'variants:' is missing")
+        raise ValueError(f"{path} is not a preset: 'variants:' is missing")
     _check_keys(document, _PRESET_KEYS, str(path))
     for variant, row in document["variants"].items():
         _check_keys(row or {}, _VARIANT_KEYS, f"{path}: {variant}")
@@ -183,7 +187,7 @@ def _read_preset(name: str) -> dict[str, Any]:
 def _check_keys(values: Mapping[str, Any], known: Sequence[str], where: str) -> None:
     unknown = [key for key in values if key not in known]
     if unknown:
-        raise ValueError(f"{where}: unknown {unknown[0]!r}, known: {', '.join(known)}")
+        raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed are {', '.join(known)}")
 
 
 def _variant(
@@ -195,13 +199,15 @@ def _variant(
         values = _merged(values, part or {})
     setting = from_mapping(Setting, values, f"variant {name}")
     setting_name = Path(source).stem
-    robot = str(row.get("robot", "panda_sim"))
+    robot_name = str(row.get("robot", "panda_sim"))
+    robot = Robot.load(robot_name)
     return Variant(
         name=name,
         setting_name=setting_name,
         wiring=str(row.get("wiring", setting_name.partition("_")[0])),
-        robot=robot,
-        robot_digest=digest(dataclasses.asdict(Robot.load(robot))),
+        robot=robot_name,
+        robot_digest=digest(dataclasses.asdict(robot)),
+        model_digest=model_digest(robot),
         command_timeout=row.get("command_timeout"),
         group=str(row.get("group", "")),
         x=None if row.get("x") is None else float(row["x"]),
@@ -211,7 +217,7 @@ def _variant(
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings, with the values of the second in place of the first's."""
+    """Merge nested mappings; values of `changes` replace those of `values`."""
     merged = dict(values)
     for key, value in changes.items():
         inner = merged.get(key)

@@ -35,7 +35,7 @@ from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.core.task.reset import reset_rng
 from franka_reacher_rl.core.task.summary import COLUMNS, EpisodeSummary
 from franka_reacher_rl.experiments.executors import CHECKPOINT_EVERY
-from franka_reacher_rl.experiments.provenance import code_digest
+from franka_reacher_rl.experiments.provenance import code_digest, require_this_code
 from franka_reacher_rl.experiments.run_files import CHECKPOINTS, EPISODES, ERROR, POLICY, RESULT, RUN, finished
 from franka_reacher_rl.experiments.spec import Run
 from franka_reacher_rl.virtual.latency import LatencySampler
@@ -155,6 +155,7 @@ class VirtualRun:
         extra, arrays = restored
         if extra["run"] != self._run.digest:
             raise ValueError(f"{self._folder} has the checkpoint of another configuration: take another folder")
+        require_this_code(extra, self._folder)
         weights: dict[int, Arrays] = {}
         for name, array in arrays.items():
             if name.startswith("policy."):

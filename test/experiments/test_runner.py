@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import yaml
 from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.datatypes import EndReason
 from franka_reacher_rl.core.task.summary import COLUMNS, EpisodeRecord
-from franka_reacher_rl.experiments import virtual_run
+from franka_reacher_rl.experiments import provenance, virtual_run
 from franka_reacher_rl.experiments.executors import InThisProcess, Job, LocalProcesses
 from franka_reacher_rl.experiments.realtime_executor import launch_command, take_over
 from franka_reacher_rl.experiments.run_files import finished
@@ -127,6 +128,27 @@ def test_equal_runs_of_another_experiment_are_taken_over(tmp_path: Path) -> None
     jobs = prepare_in(tiny.experiment("async_baseline", "sync_baseline"), tmp_path / "two")
     assert reuse(jobs, tmp_path / "one") == 1
     assert [job.finished for job in jobs] == [False, True]
+
+
+def test_results_of_another_version_of_the_code_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tiny.experiment("sync_baseline")
+    run_experiment(made, tmp_path / "one", InThisProcess())
+    assert finished(made.runs[0], tmp_path / "one" / made.runs[0].folder)
+    monkeypatch.setattr(provenance, "code_digest", lambda realtime=False: "other")
+    assert not finished(made.runs[0], tmp_path / "one" / made.runs[0].folder)
+    with pytest.raises(ValueError, match=r"another version of the code .* take another folder"):
+        run_experiment(made, tmp_path / "one", InThisProcess())
+    assert reuse(prepare_in(made, tmp_path / "two"), tmp_path / "one") == 0
+
+
+def test_results_of_another_model_are_not_mixed(tmp_path: Path) -> None:
+    made = tiny.experiment("sync_baseline")
+    run_experiment(made, tmp_path / "one", InThisProcess())
+    variant = dataclasses.replace(made.variants[0], model_digest="other")
+    other = dataclasses.replace(made, variants=(variant,))
+    with pytest.raises(ValueError, match="model_digest is .* there, other here"):
+        run_experiment(other, tmp_path / "one", InThisProcess())
+    assert reuse(prepare_in(other, tmp_path / "two"), tmp_path / "one") == 0
 
 
 def test_real_time_launches_the_graph_with_the_runs_own_files(tmp_path: Path) -> None:

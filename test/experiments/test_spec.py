@@ -65,6 +65,20 @@ def test_the_digest_is_of_what_changes_results() -> None:
     assert dataclasses.replace(variant, name="other", group="g", x=3.0).digest == variant.digest
     assert dataclasses.replace(variant, command_timeout=0.05).digest != variant.digest
     assert dataclasses.replace(variant, robot_digest="other").digest != variant.digest
+    assert dataclasses.replace(variant, model_digest="other").digest != variant.digest
+
+
+def test_another_model_of_the_same_robot_file_makes_another_variant(tmp_path: Path) -> None:
+    robots, digests = config_dir() / "robots", []
+    robot = tmp_path / "arm.yaml"
+    robot.write_text((robots / "panda_sim.yaml").read_text().replace(" panda.urdf", f" {tmp_path / 'arm.urdf'}"))
+    preset = tmp_path / "own.yaml"
+    preset.write_text(f"variants: {{async_lite: {{robot: {robot}}}}}")
+    for change in ("", "<!-- a comment -->", '<link name="box"/>'):
+        urdf = (robots / "panda.urdf").read_text().replace("</robot>", f"{change}\n</robot>")
+        (tmp_path / "arm.urdf").write_text(urdf)
+        digests.append(make_experiment(str(preset)).variants[0].digest)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_what_is_unknown_is_refused_with_what_there_is(tmp_path: Path) -> None:
@@ -72,13 +86,13 @@ def test_what_is_unknown_is_refused_with_what_there_is(tmp_path: Path) -> None:
         make_experiment(settings=["async_huge"])
     with pytest.raises(ValueError, match="no preset 'huge': there are .*lite"):
         make_experiment("huge")
-    with pytest.raises(ValueError, match="no variant 'sync_lite': it has async_baseline"):
+    with pytest.raises(ValueError, match="no variant 'sync_lite': its variants are async_baseline"):
         make_experiment("lite", settings=["sync_lite"])
     with pytest.raises(ValueError, match="nothing to run"):
         make_experiment()
     path = tmp_path / "own.yaml"
     for content, message in (
-        ("variants: {async_lite: {sets: {}}}", "unknown 'sets'"),
+        ("variants: {async_lite: {sets: {}}}", "unknown key 'sets'"),
         ("variants: {async_lite: {set: {learner: {batch: 3}}}}", "unknown 'batch'"),
         ("variants: {async_lite: {wiring: both}}", "wiring"),
         ("variants: {async_lite: {robot: r2d2}}", "no robot 'r2d2'"),

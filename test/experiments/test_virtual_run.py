@@ -12,7 +12,7 @@ import tiny_experiments as tiny
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.task.summary import EpisodeSummary
-from franka_reacher_rl.experiments import virtual_run
+from franka_reacher_rl.experiments import provenance, virtual_run
 from franka_reacher_rl.experiments.spec import Run
 from franka_reacher_rl.virtual.latency import load_latency
 from franka_reacher_rl.virtual.plant import SimulatedPlant
@@ -100,7 +100,9 @@ def test_observation_ages_are_the_profiles(tmp_path: Path) -> None:
         assert float(tiny.rows(folder)[-1]["observation_age_ms_median"]) == pytest.approx(age, abs=0.01)
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_configuration_or_code_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = the_run("async_baseline", episodes=3)
     folder = fresh(tmp_path / "run", run)
 
@@ -114,6 +116,9 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
     virtual.close()
     with pytest.raises(ValueError, match="another configuration"):
         virtual_run.VirtualRun(dataclasses.replace(run, seed=9), folder)
+    monkeypatch.setattr(provenance, "code_digest", lambda realtime=False: "other")
+    with pytest.raises(ValueError, match="another version of the code"):
+        virtual_run.VirtualRun(run, folder)
 
 
 def test_world_and_camera_are_much_faster_than_real_time() -> None:

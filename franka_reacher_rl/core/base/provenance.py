@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
@@ -33,3 +35,12 @@ def commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return done.stdout.strip() or "unknown"
+
+
+@functools.cache
+def digest_code(*rooms: str) -> str:
+    """Return 16 hexadecimal digits that identify the Python code in these folders of the package."""
+    root, digest = Path(__file__).resolve().parents[2], hashlib.sha256()
+    for path in (path for room in rooms for path in sorted((root / room).rglob("*.py"))):
+        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
