@@ -7,7 +7,7 @@ import pytest
 import torch
 from learner_helpers import DOF, IMAGE, NETWORK, make_batch, make_replay, make_sac, make_transition, policy_bytes
 
-from franka_reacher_rl.core.base.settings import NetworkSettings
+from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 from franka_reacher_rl.core.policy.policy import Policy
 from franka_reacher_rl.core.replay.sources import Prefetcher
 from franka_reacher_rl.core.task.frames import FrameStack
@@ -73,7 +73,7 @@ def test_an_observation_of_another_shape_is_refused() -> None:
 
 
 def test_the_actors_stack_equals_the_replays() -> None:
-    stack, replay = FrameStack(IMAGE.height, IMAGE.width, 3), make_replay()
+    stack, replay = FrameStack(IMAGE), make_replay()
     seen: dict[int, np.ndarray] = {}
     for number in range(12):
         episode, step = divmod(number, 6)
@@ -88,13 +88,13 @@ def test_the_actors_stack_equals_the_replays() -> None:
 
 
 def test_a_stack_forgets_the_last_episode_and_refuses_other_sizes() -> None:
-    stack = FrameStack(2, 2, 3)
+    stack = FrameStack(ImageSettings(width=16, height=16))
     for value in range(5):
-        stack.push(np.full((2, 2, 3), value, np.uint8))
+        stack.push(np.full((16, 16, 3), value, np.uint8))
     assert stack.stack[::3, 0, 0].tolist() == [4, 3, 2]
-    stack.reset(np.full((2, 2, 3), 9, np.uint8))
+    stack.reset(np.full((16, 16, 3), 9, np.uint8))
     assert stack.stack[::3, 0, 0].tolist() == [9, 9, 9]
-    with pytest.raises(ValueError, match="the stack holds"):
+    with pytest.raises(ValueError, match="expected uint8"):
         stack.push(np.zeros((2, 3, 3), np.uint8))
 
 

@@ -33,7 +33,7 @@ class Loop:
     def __init__(self, folder: Path, seed: int = 0, capacity: int = 40, busy: bool = True) -> None:
         self.sac, self.replay = make_sac(seed=seed), make_replay(capacity, seed)
         self.policy = Policy(IMAGE, NETWORK, DOF, seed)
-        self.stack = FrameStack(IMAGE.height, IMAGE.width, IMAGE.frames)
+        self.stack = FrameStack(IMAGE)
         self.world = np.random.default_rng(seed)
         self.checkpoints = Checkpointer(folder, self.sac, self.replay)
         self.episode = 0

@@ -1,0 +1,199 @@
+"""The environment's rules, with the time and all events handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from stories import MS, ROBOT, FakePlant
+
+from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation, StepId, Tick
+from franka_reacher_rl.core.base.settings import EpisodeSettings
+from franka_reacher_rl.core.loop.environment import MAX_ARMINGS, RESET_MARGIN, Environment, Phase
+from franka_reacher_rl.core.loop.events import BridgeCounters, EpisodeEnd, Output, Request, RunPlan, Warn
+from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget, reset_rng
+
+SETTINGS = EpisodeSettings(cycle_ms=40.0, seconds=0.12, action_timeout=0.5)
+RESET_TIMEOUT = round((ROBOT.reset.timeout + RESET_MARGIN) * 1e9)
+
+
+class Senses(FakePlant):
+    """Inputs that a test makes stale, old or counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost, self.fresh_from = "", 0
+        self.counted: BridgeCounters | None = None
+
+    def missing(self, now: int) -> str:
+        return self.lost
+
+    def since(self, time: int) -> bool:
+        return self.fresh_from >= time
+
+    def counters(self) -> BridgeCounters | None:
+        return self.counted
+
+
+def make(plan: RunPlan | None = None) -> tuple[Environment, Senses]:
+    senses = Senses()
+    return Environment(SETTINGS, ROBOT, senses, lambda episode: reset_rng(3, episode), plan), senses
+
+
+def kinds(outputs: Sequence[Output]) -> list[type]:
+    return [type(output) for output in outputs]
+
+
+def begin(environment: Environment, senses: Senses, now: int = 0) -> list[Output]:
+    """Reset at once and begin the episode."""
+    assert kinds(environment.poll(now)) == [MoveTo]
+    assert kinds(environment.on_reset_step(now, True)) == [PlaceTarget]
+    assert environment.on_reset_step(now, True) == []
+    senses.fresh_from = now
+    return environment.poll(now)
+
+
+def act(environment: Environment, now: int) -> list[Output]:
+    return environment.on_action(now, Action(environment.step, np.zeros(7, np.float32), policy_version=4))
+
+
+def test_an_episode_from_reset_to_summary() -> None:
+    environment, senses = make(RunPlan(episodes=1))
+    assert kinds(begin(environment, senses, 5 * MS)) == [Tick, Observation]
+    for step in (1, 2):
+        assert act(environment, (40 * step - 25) * MS) == []
+        deadline = (5 + 40 * step) * MS
+        assert environment.alarm == deadline
+        tick, observation = environment.on_alarm(deadline)
+        assert isinstance(tick, Tick) and tick.id == StepId(1, step)
+        assert isinstance(observation, Observation) and observation.reward == 1.0 and not observation.last
+    act(environment, 100 * MS)
+    *_, observation, end, stop = environment.on_alarm(125 * MS)
+    assert isinstance(observation, Observation) and observation.truncated and not observation.terminated
+    assert isinstance(end, EpisodeEnd) and end.last and stop is Request.STOP
+    summary = end.summary
+    assert (summary.episode, summary.steps, summary.end_reason) == (1, 3, EndReason.TIME_LIMIT.value)
+    assert (summary.duration, summary.run_seconds) == (pytest.approx(0.12), pytest.approx(0.12))
+    assert np.isnan(summary.watchdog_stops) and np.isnan(summary.updates), "unknown, not 0"
+    assert environment.phase is Phase.ENDED and environment.alarm is None
+
+
+def test_a_timer_that_fires_early_is_set_again() -> None:
+    """A clock step may fire the timer before its time: the alarm then stands, and nothing waits for ever."""
+    environment, senses = make()
+    begin(environment, senses)
+    act(environment, 10 * MS)
+    assert environment.on_alarm(39 * MS) == []
+    assert environment.alarm == 40 * MS
+    assert kinds(environment.on_alarm(40 * MS)) == [Tick, Observation]
+
+
+def test_a_late_action_is_followed_by_the_observation_at_once() -> None:
+    environment, senses = make()
+    begin(environment, senses)
+    outputs = act(environment, 55 * MS)
+    assert kinds(outputs) == [Tick, Observation]
+    assert isinstance(outputs[1], Observation) and outputs[1].lateness == pytest.approx(0.015)
+
+
+def test_an_action_of_another_step_is_ignored() -> None:
+    environment, senses = make()
+    begin(environment, senses)
+    assert environment.on_action(50 * MS, Action(StepId(1, 1), np.zeros(7, np.float32))) == []
+    assert environment.on_alarm(50 * MS) == []
+
+
+def test_no_action_ends_the_episode() -> None:
+    environment, senses = make()
+    begin(environment, senses)
+    assert environment.alarm is not None and environment.alarm > 500 * MS
+    warning, *_, end = environment.on_alarm(environment.alarm)
+    assert isinstance(warning, Warn) and "no action for 0.5 s" in warning.text
+    assert isinstance(end, EpisodeEnd) and end.summary.end_reason == EndReason.NO_ACTION.value and not end.last
+    assert environment.phase is Phase.WAITING
+
+
+def test_a_lost_input_ends_the_episode() -> None:
+    environment, senses = make()
+    begin(environment, senses)
+    senses.lost = "a fresh frame"
+    warning, *_, end = act(environment, 50 * MS)
+    assert isinstance(warning, Warn) and "a fresh frame" in warning.text
+    assert isinstance(end, EpisodeEnd) and end.summary.end_reason == EndReason.INPUT_LOST.value
+
+
+def test_a_robot_that_stops_ends_the_episode() -> None:
+    environment, senses = make()
+    assert environment.on_robot_down(0) == []
+    begin(environment, senses)
+    end = environment.on_robot_down(20 * MS)[-1]
+    assert isinstance(end, EpisodeEnd) and end.summary.end_reason == EndReason.ROBOT_STOPPED.value
+
+
+def test_an_unanswered_reset_step_is_tried_again_with_the_same_draws() -> None:
+    """Without a deadline, a move that is never answered would stop the run silently."""
+    environment, _ = make()
+    (first,) = environment.poll(0)
+    assert environment.alarm == RESET_TIMEOUT
+    (warning,) = environment.on_alarm(RESET_TIMEOUT)
+    assert isinstance(warning, Warn) and warning.error and "tried again: no answer" in warning.text
+    assert environment.on_reset_step(RESET_TIMEOUT, True) == [], "a late answer does not count"
+    (again,) = environment.poll(RESET_TIMEOUT + MS)
+    assert isinstance(first, MoveTo) and isinstance(again, MoveTo) and np.array_equal(first.q, again.q)
+    assert environment.episode == 1
+
+
+def test_a_failed_reset_is_tried_again() -> None:
+    environment, _ = make()
+    environment.poll(0)
+    (warning,) = environment.on_reset_step(MS, False, "joint 3 is stuck")
+    assert isinstance(warning, Warn) and "joint 3 is stuck" in warning.text
+    assert kinds(environment.poll(2 * MS)) == [MoveTo]
+
+
+def test_nothing_starts_before_everything_is_there() -> None:
+    environment, senses = make()
+    senses.lost = "a frame"
+    assert environment.poll(0, ["the actor"]) == []
+    assert environment.waiting_for(0, ["the actor"]) == ["a frame", "the actor"]
+    senses.lost = ""
+    assert kinds(environment.poll(MS)) == [MoveTo]
+    environment.on_reset_step(MS, True)
+    environment.on_reset_step(9 * MS, True)
+    senses.fresh_from = 8 * MS
+    assert environment.poll(10 * MS) == [], "frame and state are from before the reset's end"
+    assert environment.waiting_for(10 * MS)
+    senses.fresh_from = 9 * MS
+    assert kinds(environment.poll(11 * MS)) == [Tick, Observation]
+
+
+def test_a_simulated_robot_is_armed_again_a_limited_number_of_times() -> None:
+    environment, _ = make()
+    environment.poll(0, ["the robot"])
+    armed = 0
+    for second in range(2 * MAX_ARMINGS + 2):
+        armed += Request.ARM in environment.on_robot_fault(second * 1000 * MS, "tripped")
+    assert armed == MAX_ARMINGS
+
+
+def test_the_bridges_counters_are_of_the_episode() -> None:
+    environment, senses = make()
+    senses.counted = BridgeCounters(watchdog_stops=5, held_seconds=1.0, commands_limited=7)
+    begin(environment, senses)
+    senses.counted = BridgeCounters(watchdog_stops=6, held_seconds=1.5, commands_limited=7)
+    end = environment.on_robot_down(MS)[-1]
+    assert isinstance(end, EpisodeEnd)
+    summary = end.summary
+    assert (summary.watchdog_stops, summary.held_seconds, summary.commands_limited) == (1, 0.5, 0)
+
+
+def test_a_resumed_run_continues_its_counters() -> None:
+    plan = RunPlan(episodes=9, first_episode=8, training_seconds=42.0, total_steps=1000, run_seconds=60.0)
+    environment, senses = make(plan)
+    begin(environment, senses)
+    end = environment.on_robot_down(20 * MS)[-1]
+    assert isinstance(end, EpisodeEnd)
+    summary = end.summary
+    assert (summary.episode, summary.total_steps) == (8, 1001)
+    assert (summary.training_seconds, summary.run_seconds) == (pytest.approx(42.02), pytest.approx(60.02))

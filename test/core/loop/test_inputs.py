@@ -1,0 +1,79 @@
+"""Frames, rewards and robot states as they arrive."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from franka_reacher_rl.core.base.datatypes import RobotState
+from franka_reacher_rl.core.loop.events import BridgeCounters
+from franka_reacher_rl.core.loop.inputs import MAX_AGE, MAX_WAITING, Inputs
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def inputs() -> Inputs[int]:
+    """Images are numbers, decoded to frames of that value."""
+    return Inputs(lambda image: np.full((2, 2, 3), image, np.uint8))
+
+
+def state(value: float = 0.0) -> RobotState:
+    return RobotState(0.0, *(np.full(2, value) for _ in range(3)))
+
+
+def test_a_frame_counts_once_its_reward_is_there(inputs: Inputs[int]) -> None:
+    inputs.on_image(100, 1, 7)
+    assert inputs.missing(2) == "a frame with its reward on `image` and `reward`"
+    inputs.on_reward(101, 9.0)
+    assert inputs.image is None, "the reward of another frame"
+    inputs.on_reward(100, 2.0)
+    assert inputs.missing(2) == "the robot's state on `robot_state`"
+    inputs.on_robot_state(1, state(3.0), holding=False)
+    sensed = inputs.read(2)
+    assert (sensed.reward, sensed.captured, int(sensed.frame[0, 0, 0])) == (2.0, 1, 7)
+    assert sensed.proprioception.tolist() == [3.0] * 6
+
+
+def test_an_older_pair_never_replaces_a_newer_one(inputs: Inputs[int]) -> None:
+    for stamp in (200, 100):
+        inputs.on_reward(stamp, float(stamp))
+        inputs.on_image(stamp, stamp, stamp % 99)
+    assert inputs.image == 200 % 99
+
+
+def test_few_frames_wait_for_their_reward(inputs: Inputs[int]) -> None:
+    for stamp in range(MAX_WAITING + 1):
+        inputs.on_image(stamp, stamp, stamp)
+    inputs.on_reward(0, 1.0)
+    assert inputs.image is None, "the oldest was dropped"
+    inputs.on_reward(1, 1.0)
+    assert inputs.image == 1
+
+
+def test_old_inputs_are_missing(inputs: Inputs[int]) -> None:
+    inputs.on_image(0, 0, 1)
+    inputs.on_reward(0, 1.0)
+    inputs.on_robot_state(0, state(), holding=False)
+    assert inputs.missing(MAX_AGE) == ""
+    assert inputs.missing(MAX_AGE + 100 * MS) == "a fresh frame: the newest is 0.6 s old"
+    inputs.on_image(1, MAX_AGE, 1)
+    inputs.on_reward(1, 1.0)
+    assert inputs.missing(MAX_AGE + 100 * MS) == "a fresh robot state: the newest is 0.6 s old"
+
+
+def test_since_needs_frame_and_state(inputs: Inputs[int]) -> None:
+    assert not inputs.since(0)
+    inputs.on_image(0, 10, 1)
+    inputs.on_reward(0, 1.0)
+    assert not inputs.since(5)
+    inputs.on_robot_state(7, state(), holding=False)
+    assert inputs.since(5) and inputs.since(7) and not inputs.since(8)
+
+
+def test_the_time_in_which_the_arm_is_held_is_counted(inputs: Inputs[int]) -> None:
+    assert inputs.counters() is None, "unknown before the first status"
+    inputs.on_counters(watchdog_stops=2, commands_limited=3)
+    for measured, holding in ((0, False), (10 * MS, True), (20 * MS, True), (30 * MS, False), (40 * MS, False)):
+        inputs.on_robot_state(measured, state(), holding)
+    assert inputs.counters() == BridgeCounters(2, pytest.approx(0.02), 3)
