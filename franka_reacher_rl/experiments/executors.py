@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from franka_reacher_rl.experiments.run_files import ERROR, finished
+from franka_reacher_rl.experiments.run_files import CHECKPOINT_EVERY, ERROR, finished
 from franka_reacher_rl.experiments.spec import Run
 
-CHECKPOINT_EVERY = 60.0  # s of wall time
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 

@@ -10,6 +10,7 @@ from franka_reacher_rl.experiments.spec import Run
 
 RUN, RESULT, ERROR, EPISODES = "run.json", "result.json", "error.txt", "episodes.csv"
 CHECKPOINTS, POLICY = "checkpoints", "policy.safetensors"
+CHECKPOINT_EVERY = 60.0  # s of wall time
 
 
 def finished(run: Run, folder: Path) -> bool:

@@ -34,9 +34,17 @@ from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.core.task.reset import reset_rng
 from franka_reacher_rl.core.task.summary import COLUMNS, EpisodeSummary
-from franka_reacher_rl.experiments.executors import CHECKPOINT_EVERY
 from franka_reacher_rl.experiments.provenance import code_digest, require_this_code
-from franka_reacher_rl.experiments.run_files import CHECKPOINTS, EPISODES, ERROR, POLICY, RESULT, RUN, finished
+from franka_reacher_rl.experiments.run_files import (
+    CHECKPOINT_EVERY,
+    CHECKPOINTS,
+    EPISODES,
+    ERROR,
+    POLICY,
+    RESULT,
+    RUN,
+    finished,
+)
 from franka_reacher_rl.experiments.spec import Run
 from franka_reacher_rl.virtual.latency import LatencySampler
 from franka_reacher_rl.virtual.plant import SimulatedPlant, with_command_timeout

@@ -62,11 +62,11 @@ class Resumed:
         try:
             self.manifest: dict[str, Any] = yaml.safe_load(path.read_text())
             run = self.manifest["run"]
-            recorded, camera, seed = run["wiring"], run["camera"], run["seed"]
+            if run["wiring"] != wiring:
+                raise ValueError(f"resume:={folder} is a run of {run['wiring']}.launch.py")
+            camera, seed = run["camera"], run["seed"]
         except (yaml.YAMLError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): the run cannot be resumed from it") from None
-        if recorded != wiring:
-            raise ValueError(f"resume:={folder} is a run of {recorded}.launch.py")
         self.arguments = {
             "setting": str(self.folder / "setting.yaml"),
             "robot": str(self.folder / "robot.yaml"),

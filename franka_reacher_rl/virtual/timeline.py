@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, StepId, Tick, Transition, Vector
+from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, StepId, Tick, Transition
 from franka_reacher_rl.core.learning.stopwatch import Stopwatch
 from franka_reacher_rl.core.loop.actor import Actor, Step
 from franka_reacher_rl.core.loop.environment import Environment, Phase
@@ -26,6 +26,7 @@ from franka_reacher_rl.core.loop.learner import Learner, Work
 from franka_reacher_rl.core.loop.wiring import wires
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.core.task.summary import LEARNER_PARTS
+from franka_reacher_rl.virtual.interfaces import Plant, Trainer
 from franka_reacher_rl.virtual.latency import LatencySampler
 
 PARTS = ("sampling", "batch_transfer", "update")  # that keep the learner busy, in their order
@@ -39,44 +40,6 @@ class Event(IntEnum):
     COMMAND = 2  # a command reaches the bridge
     CONTROL = 3  # a control cycle of the bridge
     ENVIRONMENT = 4  # the environment's alarm
-
-
-class Plant(Protocol):
-    """The arm, its bridge and its world. Times are virtual, in ns."""
-
-    period: Nanoseconds  # of the bridge's control cycle
-
-    def move_to(self, q: Vector, now: Nanoseconds) -> None:
-        """Start a move of the joints (joints,), rad."""
-
-    def place_target(self, xy: Vector) -> None:
-        """Place the simulated target at (2,), m."""
-
-    def moving(self) -> bool:
-        """Return whether a move is under way."""
-
-    def begin_episode(self, now: Nanoseconds) -> None:
-        """Prepare for an episode: what follows depends on the world's state alone, and counters start anew."""
-
-    def control(self, now: Nanoseconds) -> None:
-        """Run one control cycle of the bridge."""
-
-    def command(self, action: npt.NDArray[np.float32], now: Nanoseconds) -> None:
-        """Hand a normalised action (joints,) to the bridge."""
-
-
-class Trainer(Protocol):
-    """The learner's replay and networks."""
-
-    @property
-    def updates(self) -> int:
-        """Updates made; also the version of the newest policy."""
-
-    def update(self) -> None:
-        """Make one update with what is stored now."""
-
-    def weights(self) -> Any:
-        """Return a copy of the policy's weights, as the actor loads them."""
 
 
 @dataclass

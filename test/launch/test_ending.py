@@ -68,7 +68,7 @@ def test_a_killed_launch_takes_its_nodes_with_it(launch):
     [
         ({"setting": "nonsense"}, "error: no setting 'nonsense': there are baseline, highres, lite"),
         ({"robot": "pandax"}, "no robot 'pandax' (did you mean 'panda'?)"),
-        ({"camera": "/dev/video99"}, "'/dev/video99' is not there: give simulated, a device"),
+        ({"camera": "/dev/video99"}, "'/dev/video99' does not exist"),
         ({"episodes": "many"}, "episodes:=many is not a number"),
         ({"evaluate": "true"}, "needs policy:=PATH"),
         ({"evaluate": "true", "policy": "nowhere.safetensors"}, "nowhere.safetensors does not exist"),
