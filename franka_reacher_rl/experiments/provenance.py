@@ -8,28 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from franka_reacher_rl.core.arm.model_digest import digest_models
-from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.provenance import commit, digest_code, versions
-
-# The rooms whose code determines a result; experiments/ only calls it.
-_VIRTUAL = ("core", "sim", "virtual")
-_GRAPH = ("core", "sim", "cameras", "drivers", "ros", "nodes")
-_SCENE = Path(__file__).resolve().parents[1] / "sim" / "scene.xml"  # read here, since sim imports MuJoCo
+from franka_reacher_rl.core.base.provenance import GRAPH_CODE, VIRTUAL_CODE, commit, digest_code, versions
 
 
 def code_digest(realtime: bool = False) -> str:
     """Return the digest of the code that makes results in virtual time, or in real time with the ROS graph."""
-    return digest_code(*(_GRAPH if realtime else _VIRTUAL))
-
-
-def model_digest(robot: Robot) -> str:
-    """Return the digest of a robot's models and of the simulated scene.
-
-    Raises:
-        ValueError: A model of the robot does not exist.
-    """
-    return digest_models(robot, _SCENE)
+    return digest_code(*(GRAPH_CODE if realtime else VIRTUAL_CODE))
 
 
 def provenance(realtime: bool = False) -> dict[str, Any]:

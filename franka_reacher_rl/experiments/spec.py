@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from franka_reacher_rl.core.arm.model_digest import model_digest
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_mapping
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.core.base.settings import Setting
-from franka_reacher_rl.experiments.provenance import model_digest
 from franka_reacher_rl.virtual.latency import Latency, load_latency
 
 _VARIANT_KEYS = ("setting", "wiring", "robot", "latency", "latency_set", "command_timeout", "set", "group", "x")

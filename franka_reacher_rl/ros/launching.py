@@ -162,7 +162,8 @@ class _Plan:
             length = f"{self.minutes:g} training minutes"
         what = "evaluating" if self.evaluate else "resuming" if self._resumed else "learning"
         which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
-        return f"{what}, {self.wiring}, {which}, {length}"
+        warning = f"; {self._resumed.warning}" if self._resumed and self._resumed.warning else ""
+        return f"{what}, {self.wiring}, {which}, {length}{warning}"
 
     def _run_dir(self) -> str:
         if self._resumed:

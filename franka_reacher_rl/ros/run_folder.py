@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
+from franka_reacher_rl.core.arm.model_digest import model_digest
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.files import without_none, write_atomic
-from franka_reacher_rl.core.base.provenance import commit, versions
+from franka_reacher_rl.core.base.provenance import GRAPH_CODE, commit, digest_code, versions
 from franka_reacher_rl.core.base.settings import Setting
 
 
@@ -26,6 +27,8 @@ def manifest(setting: Setting, robot: Robot, run: dict[str, Any]) -> dict[str, A
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": versions(),
         "commit": commit(),
+        "code": digest_code(*GRAPH_CODE),
+        "models": model_digest(robot),
         "host": {"name": socket.gethostname(), "machine": platform.machine(), "system": platform.platform()},
         "command": sys.argv[0],
         "setting": setting.to_mapping(),
@@ -51,7 +54,7 @@ class Resumed:
     """A run folder to resume.
 
     Raises:
-        ValueError: It holds no run, a damaged manifest, or a run of the other wiring.
+        ValueError: It holds no run, a damaged manifest, a run of the other wiring, or a run of other models of the arm.
     """
 
     def __init__(self, folder: str, wiring: str) -> None:
@@ -74,6 +77,19 @@ class Resumed:
             "seed": str(seed),
         }
         self.counters = self._counters()
+        self.warning = self._compare()
+
+    def _compare(self) -> str:
+        """Return what differs from the version that began the run, in a sentence; refuse other models of the arm."""
+        recorded, now = self.manifest.get("models"), model_digest(Robot.load(self.folder / "robot.yaml"))
+        if recorded not in (None, now):
+            raise ValueError(
+                f"{self.folder} was recorded with other models of the arm or the scene (digest {recorded}, now {now}): "
+                "restore its URDF, MJCF and scene to resume it, or start a new run"
+            )
+        if self.manifest.get("code") == digest_code(*GRAPH_CODE):
+            return ""
+        return f"the run was begun by another version of the code (commit {self.manifest.get('commit', 'unknown')})"
 
     def _counters(self) -> dict[str, Any]:
         """Return where the environment continues: after the last recorded episode."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import mujoco
 import numpy as np
 import numpy.typing as npt
 
 from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.paths import scene_path
 
-SCENE = Path(__file__).resolve().parent / "scene.xml"
 ARM = "arm/"  # prefix of the arm's element names in the scene
 WRIST_CAMERA = "wrist_camera"
 OPTICAL_FRAME = "wrist_camera_optical_frame"
@@ -48,7 +46,7 @@ def build(robot: Robot) -> mujoco.MjModel:
         joint.armature = joint.armature or ROTOR_INERTIA
     for geom in arm.geoms:
         geom.group, geom.contype, geom.conaffinity = ARM_GROUP, 0, 0
-    scene = mujoco.MjSpec.from_file(str(SCENE))
+    scene = mujoco.MjSpec.from_file(str(scene_path()))
     _paint(scene)
     scene.attach(arm, prefix=ARM, frame=scene.worldbody.add_frame())
     for name, speed in zip(robot.joints, robot.limits.velocity, strict=True):

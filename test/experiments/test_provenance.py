@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from franka_reacher_rl.core.arm import model_digest
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.paths import scene_path
 from franka_reacher_rl.core.base.provenance import digest_code
 from franka_reacher_rl.experiments import provenance
 
@@ -19,11 +21,11 @@ def test_virtual_time_and_the_graph_have_digests_of_their_own() -> None:
 
 def test_the_scene_is_part_of_the_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     robot = Robot.load("panda_sim")
-    before = provenance.model_digest(robot)
+    before = model_digest.model_digest(robot)
     scene = tmp_path / "scene.xml"
-    scene.write_text(provenance._SCENE.read_text().replace("<worldbody>", '<worldbody><body name="box"/>'))
-    monkeypatch.setattr(provenance, "_SCENE", scene)
-    assert provenance.model_digest(robot) != before
+    scene.write_text(scene_path().read_text().replace("<worldbody>", '<worldbody><body name="box"/>'))
+    monkeypatch.setattr(model_digest, "scene_path", lambda: scene)
+    assert model_digest.model_digest(robot) != before
 
 
 def test_results_of_other_code_are_told_apart(tmp_path: Path) -> None:

@@ -54,3 +54,23 @@ def test_what_is_no_run_is_refused(folder, tmp_path):
 def test_the_first_manifest_is_kept(folder):
     write_manifest(folder, manifest(Setting.load("async_lite"), Robot.load("panda_sim"), RUN))
     assert len(list(folder.glob("manifest*.yaml"))) == 2
+
+
+def test_a_run_of_other_models_is_not_resumed(folder):
+    content = yaml.safe_load((folder / "manifest.yaml").read_text())
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(content | {"models": "other"}))
+    with pytest.raises(ValueError, match=r"other models of the arm or the scene \(digest other"):
+        Resumed(str(folder), "async")
+
+
+def test_a_run_of_another_version_is_resumed_with_a_warning(folder):
+    assert Resumed(str(folder), "async").warning == ""
+    content = yaml.safe_load((folder / "manifest.yaml").read_text())
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(content | {"code": "other", "commit": "abc"}))
+    assert "another version of the code (commit abc)" in Resumed(str(folder), "async").warning
+
+
+def test_a_damaged_manifest_is_refused(folder):
+    (folder / "manifest.yaml").write_text("")
+    with pytest.raises(ValueError, match="is damaged"):
+        Resumed(str(folder), "async")

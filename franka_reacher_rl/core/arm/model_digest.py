@@ -9,9 +9,19 @@ from xml.etree import ElementTree
 
 from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.paths import scene_path
 
 _FOLDERS = ("meshdir", "texturedir", "assetdir")  # attributes of MJCF's <compiler>
 _FILES = ("file", "filename")  # attributes that name another file, in MJCF and URDF
+
+
+def model_digest(robot: Robot) -> str:
+    """Return the digest of a robot's models and of the simulated scene.
+
+    Raises:
+        ValueError: A model of the robot does not exist.
+    """
+    return digest_models(robot, scene_path())
 
 
 def digest_models(robot: Robot, *others: Path) -> str:

@@ -26,6 +26,11 @@ def config_dir() -> Path:
     raise FileNotFoundError(f"no config/ folder of {PACKAGE} in {', '.join(map(str, places))}: reinstall the package")
 
 
+def scene_path() -> Path:
+    """Return the MJCF file of the simulated scene, into which an arm is placed."""
+    return config_dir() / "world" / "scene.xml"
+
+
 def find_yaml(kind: str, name: str) -> Path:
     """Find a YAML file by its name in `config/<kind>/` or by its path.
 

@@ -13,6 +13,10 @@ from franka_reacher_rl import __version__
 
 _NAMED = ("torch", "numpy", "opencv-python-headless", "mujoco", "daqp", "pin", "rclpy")
 
+# The folders whose code determines a result, in virtual time and of the graph.
+VIRTUAL_CODE = ("core", "sim", "virtual")
+GRAPH_CODE = ("core", "sim", "cameras", "drivers", "ros", "nodes")
+
 
 def versions() -> dict[str, str]:
     """Return the versions of this package, of Python and of the libraries that results depend on."""
