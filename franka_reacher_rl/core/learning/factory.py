@@ -32,7 +32,7 @@ def make_trainer(
         sac: Settings of the algorithm.
         learner: Settings of the replay, the batches and the device.
         dof: Number of action values.
-        seed: Seed of the networks, the sampling and the noise.
+        seed: Seed of the run, from which independent streams of weights, sampling and updates are derived.
         rows: Number of rows that the run stores at most, which limits the replay's capacity; None if unknown.
         checkpoints: Folder of the checkpoints; None for a learner without checkpoints.
         exact_draws: Never prefetch, so that each batch is drawn from everything stored at the time of its update and

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from franka_reacher_rl.core.base.seeding import torch_seed
 from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 
 
@@ -120,7 +121,7 @@ class PolicyNetwork(nn.Module):
 def make_policy(image: ImageSettings, network: NetworkSettings, dof: int, seed: int) -> PolicyNetwork:
     """Create the untrained policy, with mean 0 and standard deviation 1 before the tanh."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(torch_seed(seed, "policy_weights"))
         encoder = Encoder(image, network)
         actor = Actor(encoder.features, 3 * dof, dof, network)
         initialise(encoder)
@@ -132,7 +133,7 @@ def make_policy(image: ImageSettings, network: NetworkSettings, dof: int, seed: 
 def make_critic(network: NetworkSettings, dof: int, seed: int) -> TwinCritic:
     """Create twin critics with different weights; the image's size does not matter, as channels have two features."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(torch_seed(seed, "critic_weights"))
         critic = TwinCritic(2 * network.channels[-1], 3 * dof, dof, network)
         initialise(critic)
     return critic

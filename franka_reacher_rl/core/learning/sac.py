@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from franka_reacher_rl.core.base.safetensors_format import Arrays
+from franka_reacher_rl.core.base.seeding import torch_seed
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.learning.augment import Cropper, draw_offsets
 from franka_reacher_rl.core.learning.cuda_graph import GraphedFunction
@@ -60,12 +61,12 @@ class SAC:
         dtype = choose_dtype(learner.precision, self.device)
         self._crop, self._next_crop = (Cropper(*cropped_size(image), dtype) for _ in range(2))
         self._target_entropy = -float(dof) if sac.target_entropy is None else sac.target_entropy
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator().manual_seed(torch_seed(seed, "updates"))
 
         self.policy = make_policy(image, network, dof, seed).to(self.device)
         self.policy.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder, self.actor = self.policy.encoder, self.policy.actor
-        self.critic = make_critic(network, dof, seed + 1).to(self.device)
+        self.critic = make_critic(network, dof, seed).to(self.device)
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(sac.initial_temperature, device=self.device).log())

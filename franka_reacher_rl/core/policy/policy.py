@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from franka_reacher_rl.core.base.seeding import torch_seed
 from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 from franka_reacher_rl.core.learning.augment import centre_crop
 from franka_reacher_rl.core.learning.networks import make_policy
@@ -20,6 +21,10 @@ Weights = Mapping[str, npt.NDArray[np.generic]]
 
 class Policy:
     """Computes actions from stacks of frames; the policy is untrained until `load` is called.
+
+    The exploration noise of an episode depends only on the run's seed, the episode's number and the number of actions
+    since `reseed`, which the caller calls at the start of every episode. A resumed run therefore continues with the
+    noise of its next episode instead of repeating the noise of the first ones, and saves no generator for it.
 
     Inference uses PyTorch's number of threads. For a single image one thread is fastest (`torch.set_num_threads(1)`).
     """
@@ -31,7 +36,7 @@ class Policy:
             image: Image settings.
             network: Network settings.
             dof: Number of action values.
-            seed: Seed of the untrained weights and of the noise.
+            seed: Seed of the run, from which independent streams of untrained weights and noise are derived.
 
         Raises:
             ValueError: The image is too small for the network.
@@ -39,7 +44,13 @@ class Policy:
         self._image = image
         self._dof = dof
         self._network = make_policy(image, network, dof, seed).eval().requires_grad_(False)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._seed = seed
+        self._generator = torch.Generator()
+        self.reseed(0)
+
+    def reseed(self, episode: int) -> None:
+        """Set the noise generator to the start of an episode's stream."""
+        self._generator.manual_seed(torch_seed(self._seed, "policy_noise", episode))
 
     def load(self, weights: bytes | Weights) -> None:
         """Load new weights, given as safetensors bytes or as arrays.

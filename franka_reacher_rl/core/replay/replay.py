@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from franka_reacher_rl.core.base.datatypes import StepId, Transition
+from franka_reacher_rl.core.base.seeding import spawn
 from franka_reacher_rl.core.replay.batch import Batch
 from franka_reacher_rl.core.replay.buffers import BufferPool
 from franka_reacher_rl.core.replay.row_format import check, row_type
@@ -53,7 +54,7 @@ class Replay:
             frames: Number of frames in a stack.
             proprioception: Number of proprioceptive values.
             dof: Number of action values.
-            seed: Seed of the sampling.
+            seed: Seed of the run, from which the stream `sampling` is derived.
             pinned: Whether batches are in page-locked memory, from which CUDA copies faster.
 
         Raises:
@@ -67,7 +68,7 @@ class Replay:
         self._memory = mmap.mmap(-1, capacity * self.row_type.itemsize)
         self._rows: npt.NDArray[np.void] = np.frombuffer(self._memory, self.row_type)
         self._run = np.zeros(capacity, np.uint16)  # per slot: consecutive rows of the episode before the row
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng(spawn(seed, "sampling"))
         self._lock = threading.Lock()
         self._floor = 0  # earlier rows are not held: a restored replay may begin later
         self._begun = 0  # rows whose writing has begun: those before begun - capacity are gone

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from franka_reacher_rl.core.learning.losses import actor_loss, critic_loss, target_value, temperature_loss
 from franka_reacher_rl.core.learning.sac import SAC, Draws
+from franka_reacher_rl.core.policy.policy import Policy
 from franka_reacher_rl.core.replay.batch import to_device
 
 LOSSES = ("critic_loss", "actor_loss", "temperature_loss", "entropy", "temperature")
@@ -219,3 +220,22 @@ def test_features_from_before_the_critic_step_change_the_actor_gradient_little()
         info = sac.update_actor(batch, features, draws.noise, temperature)
         sac.update_temperature(info["entropy"])
     assert 0.0 < float(np.median(differences)) < 1e-3
+
+
+def test_seeds_share_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, updates and the actor's noise have streams of their own, also between neighbouring seeds."""
+    weights: list[int] = []
+    original = torch.manual_seed
+
+    def record(seed: int) -> torch.Generator:
+        weights.append(seed)
+        return original(seed)
+
+    monkeypatch.setattr(torch, "manual_seed", record)
+    seeds: set[int] = set()
+    for seed in (0, 1):
+        sac, policy = make_sac(seed=seed), Policy(IMAGE, NETWORK, DOF, seed)
+        seeds |= {sac._generator.initial_seed(), policy._generator.initial_seed()}
+    policy_and_critic = set(weights)
+    assert len(weights) == 6 and len(policy_and_critic) == 4  # the actor starts with the learner's weights
+    assert len(seeds) == 4 and not seeds & policy_and_critic

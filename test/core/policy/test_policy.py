@@ -49,6 +49,18 @@ def test_exploration_is_reproducible() -> None:
     assert np.array_equal(a.act(*observation()), b.act(*observation()))
 
 
+def test_the_noise_of_an_episode_does_not_depend_on_earlier_ones() -> None:
+    """A resumed run continues with the noise of its next episode."""
+    whole, resumed, actions = make_policy(1), make_policy(1), {}
+    for episode in range(1, 5):
+        whole.reseed(episode)
+        actions[episode] = np.stack([whole.act(*observation()) for _ in range(3 + episode)])
+    resumed.reseed(4)
+    again = np.stack([resumed.act(*observation()) for _ in range(7)])
+    assert np.array_equal(again, actions[4])
+    assert not np.isin(actions[4], actions[1]).any()
+
+
 def test_bad_weights_are_refused_and_the_old_ones_kept() -> None:
     sac, policy = make_sac(seed=1), make_policy()
     before = policy.act(*observation(), deterministic=True)
