@@ -11,7 +11,6 @@ from franka_reacher_rl.cameras.base import Captured
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.sim.camera import WristCamera
-from franka_reacher_rl.sim.scene import WRIST_FOVY
 
 _READ_TIMEOUT = 0.1  # s
 
@@ -65,7 +64,7 @@ class SimulatedCamera:
 
     def __init__(self, robot: Robot, feed: StateFeed, width: int, height: int, fps: float) -> None:
         self._camera = WristCamera(robot, width, height)
-        self.vertical_fov = math.radians(WRIST_FOVY)
+        self.vertical_fov = math.radians(robot.camera.vertical_fov_deg)
         self._feed = feed
         self._period = 1.0 / fps
         self._next = -np.inf

@@ -11,6 +11,7 @@ import numpy as np
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Frame
 from franka_reacher_rl.core.base.settings import RewardSettings
+from franka_reacher_rl.core.task.reset import MoveTo, reset_steps
 from franka_reacher_rl.core.task.reward import target_mask
 from franka_reacher_rl.sim.camera import WristCamera
 from franka_reacher_rl.sim.world import World
@@ -34,8 +35,11 @@ def pictures(robot: Robot, seed: int, width: int, height: int) -> dict[str, Fram
     """
     random = np.random.default_rng(seed)
     world = World(robot)
-    world.reset(robot.draw_start(random))
-    world.place_target(robot.draw_target(random))
+    for step in reset_steps(robot, random):
+        if isinstance(step, MoveTo):
+            world.reset(step.q)
+        else:
+            world.place_target(step.xy)
     with WristCamera(world, width, height) as camera:
         wrist, outside = camera.render(), camera.render_outside(width=width, height=height)
     mask = np.repeat(255 * target_mask(wrist, RewardSettings())[..., None], 3, axis=2)

@@ -12,8 +12,7 @@ from franka_reacher_rl.core.base.paths import scene_path
 
 ARM = "arm/"  # prefix of the arm's element names in the scene
 WRIST_CAMERA = "wrist_camera"
-OPTICAL_FRAME = "wrist_camera_optical_frame"
-WRIST_FOVY = 45.0  # degrees, vertical field of view of a common 16:9 webcam
+
 ARM_GROUP = 3  # geom group of the arm, which the wrist camera does not render
 SERVO_TIME = 0.001  # s, time constant of the velocity servos at the start pose
 # kg m^2, reflected rotor inertia of joints whose model gives no armature. Franka's values for the FR3 are 0.2 to 0.6
@@ -87,13 +86,13 @@ def _check_joints(robot: Robot, arm: mujoco.MjSpec) -> None:
 def _add_wrist_camera(robot: Robot, arm: mujoco.MjSpec) -> None:
     if arm.camera(WRIST_CAMERA) is not None:
         return
-    body = arm.body(OPTICAL_FRAME)
+    body = arm.body(robot.camera.frame)
     if body is None:
         raise ValueError(
-            f"{robot.model.mjcf} has neither a camera {WRIST_CAMERA!r} nor a link {OPTICAL_FRAME!r}: add one of them"
+            f"{robot.model.mjcf} has neither a camera {WRIST_CAMERA!r} nor a link {robot.camera.frame!r}: add one"
         )
     # An optical frame has z forward and y down, a MuJoCo camera -z forward and y up: half a turn about x apart.
-    body.add_camera(name=WRIST_CAMERA, quat=[0.0, 1.0, 0.0, 0.0], fovy=WRIST_FOVY)
+    body.add_camera(name=WRIST_CAMERA, quat=[0.0, 1.0, 0.0, 0.0], fovy=robot.camera.vertical_fov_deg)
 
 
 def _tune_servos(robot: Robot, model: mujoco.MjModel) -> None:

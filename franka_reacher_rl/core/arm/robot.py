@@ -139,11 +139,26 @@ class ResetSettings(Checked):
 
 
 @dataclass(frozen=True)
+class CameraSettings(Checked):
+    """The simulated wrist camera, whose image is assumed to be 16:9 when the target is placed in view."""
+
+    frame: str = param(
+        "wrist_camera_optical_frame", "frame of the URDF at the camera's lens, with z forward and y down in the image"
+    )
+    vertical_fov_deg: float = param(
+        45.0, "vertical field of view; 45 degrees is that of a common webcam", unit="deg", minimum=1.0, maximum=170.0
+    )
+
+
+@dataclass(frozen=True)
 class TargetSettings(Checked):
     """Where the simulated target is placed on the table, in the base frame."""
 
     lower: list[float] = param([0.4, -0.15], "lower corner of the area in which the target is placed (x, y)", unit="m")
     upper: list[float] = param([0.65, 0.15], "upper corner of the area in which the target is placed (x, y)", unit="m")
+    visible_at_start: bool = param(
+        True, "place the target only where the wrist camera sees its centre from the start pose; false: anywhere"
+    )
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,7 @@ class Robot(Checked):
     driver: DriverSettings = field(default_factory=DriverSettings)
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     target: TargetSettings = field(default_factory=TargetSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
 
     @classmethod
     def load(cls, name: str | Path) -> Robot:
