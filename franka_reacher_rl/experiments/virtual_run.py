@@ -22,6 +22,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.safetensors_format import Arrays
+from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import keep_freed_memory
 from franka_reacher_rl.core.learning.trainer import Trainer
@@ -32,7 +33,6 @@ from franka_reacher_rl.core.loop.learner import Learner
 from franka_reacher_rl.core.policy.policy import Policy
 from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.core.task.frames import FrameStack
-from franka_reacher_rl.core.task.reset import reset_rng
 from franka_reacher_rl.core.task.summary import COLUMNS, EpisodeSummary
 from franka_reacher_rl.experiments.provenance import code_digest, require_this_code
 from franka_reacher_rl.experiments.run_files import (
@@ -151,7 +151,7 @@ class VirtualRun:
             "timeline": self.timeline.state(),
         }
         weights = {f"policy.{v}.{name}": a for v, w in self.timeline.weights().items() for name, a in w.items()}
-        arrays = {"world": self.plant.save(), "noise": self._policy.random_state, **weights}
+        arrays = {"world": self.plant.save(), **weights}
         if not self.trainer.save(extra, arrays, wait=True):
             raise OSError(self.trainer.save_error)
         self._saved_at = time.monotonic()
@@ -171,7 +171,6 @@ class VirtualRun:
                 weights.setdefault(int(version), {})[weight] = array
         self._done = extra["done"]
         self.timeline.load_state(extra["timeline"], weights)
-        self._policy.random_state = arrays["noise"].astype(np.uint8)
         self.plant.restore(np.asarray(arrays["world"], float), self.timeline.now)
 
     def _finish(self) -> None:

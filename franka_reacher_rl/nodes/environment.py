@@ -15,11 +15,12 @@ from std_srvs.srv import Trigger
 from franka_reacher_rl import msg, srv
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Observation, Tick
+from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings
 from franka_reacher_rl.core.loop import environment as loop
 from franka_reacher_rl.core.loop.events import EpisodeEnd, Output, Request, RunPlan, Warn
 from franka_reacher_rl.core.loop.inputs import Inputs
-from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget, reset_rng
+from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_from_steady, stamp_ns, steady_from_stamp, steady_ns
 from franka_reacher_rl.ros.messages import (

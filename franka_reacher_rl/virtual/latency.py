@@ -13,6 +13,7 @@ import yaml
 from franka_reacher_rl.core.base.datatypes import Nanoseconds
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param
 from franka_reacher_rl.core.base.paths import find_yaml
+from franka_reacher_rl.core.base.seeding import spawn
 
 
 def nanoseconds(seconds: float) -> Nanoseconds:
@@ -128,7 +129,7 @@ class LatencySampler:
 
     def begin(self, episode: int) -> None:
         """Starts the draws of an episode."""
-        self._random = np.random.default_rng([self._seed, episode, 2])
+        self._random = np.random.default_rng(spawn(self._seed, "latency", episode))
 
     def draw(self, name: str) -> Nanoseconds:
         """How long something takes this time."""

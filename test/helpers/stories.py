@@ -8,6 +8,7 @@ import numpy as np
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import StepId, Transition
+from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
 from franka_reacher_rl.core.loop.actor import Actor
 from franka_reacher_rl.core.loop.environment import Environment
@@ -15,7 +16,6 @@ from franka_reacher_rl.core.loop.events import BridgeCounters, Sensed
 from franka_reacher_rl.core.loop.gate import UpdateBudget
 from franka_reacher_rl.core.loop.learner import Learner
 from franka_reacher_rl.core.task.frames import FrameStack
-from franka_reacher_rl.core.task.reset import reset_rng
 from franka_reacher_rl.virtual.latency import Latency, LatencySampler
 from franka_reacher_rl.virtual.timeline import Timeline
 
@@ -87,6 +87,9 @@ class FakeAgent:
     def load(self, weights: int) -> None:
         assert weights > self.version, "policies arrive in order"
         self.version = weights
+
+    def reseed(self, episode: int) -> None:
+        pass
 
     def act(self, stack: Any, proprioception: Any, deterministic: bool = False) -> Any:
         self.acted_with.append(self.version)

@@ -14,6 +14,10 @@ from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.seeding import reset_rng
+from franka_reacher_rl.core.task.reset import MoveTo as MoveToStep
+from franka_reacher_rl.core.task.reset import PlaceTarget as PlaceTargetStep
+from franka_reacher_rl.core.task.reset import reset_steps
 from franka_reacher_rl.msg import Action, EpisodeSummary, Observation, Reward, RobotState, RobotStatus, Tick
 from franka_reacher_rl.nodes.environment import Environment
 from franka_reacher_rl.ros import qos
@@ -144,6 +148,9 @@ def test_the_same_seed_gives_the_same_resets(ros):
         probe.close()
         rclpy.try_shutdown()
     assert moves[0] == moves[1]
+    start, target = reset_steps(ROBOT, reset_rng(7, 1))  # as in virtual time
+    assert isinstance(start, MoveToStep) and isinstance(target, PlaceTargetStep)
+    assert moves[0] == ([start.q.tolist()], [tuple(target.xy.tolist())])
 
 
 def test_a_silent_actor_ends_the_episode_and_the_next_one_begins(probe_after):

@@ -16,6 +16,7 @@ from stories import ROBOT, FakePlant
 
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.base.datatypes import Action, Observation, Tick, Transition
+from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import (
     EpisodeSettings,
     ImageSettings,
@@ -35,7 +36,6 @@ from franka_reacher_rl.core.policy.policy import Policy
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.core.task.frames import FrameStack
-from franka_reacher_rl.core.task.reset import reset_rng
 from franka_reacher_rl.nodes.actor import Actor
 from franka_reacher_rl.nodes.learner import Learner
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns

@@ -21,6 +21,9 @@ class Policy(Protocol):
     def load(self, weights: Any) -> None:
         """Take new weights."""
 
+    def reseed(self, episode: int) -> None:
+        """Begin the noise of an episode."""
+
     def act(
         self, stack: npt.NDArray[np.uint8], proprioception: npt.NDArray[np.float32], deterministic: bool = False
     ) -> npt.NDArray[np.float32]:
@@ -106,6 +109,7 @@ class Actor:
         self._observation = observation
         if observation.first:
             self._last, self._pending = self._none, None
+            self._policy.reseed(observation.id.episode)
         led_here = self._last
         return Step(self._act_if_due(), self._transition(observation, led_here))
 

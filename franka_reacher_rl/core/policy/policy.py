@@ -101,16 +101,6 @@ class Policy:
         action: npt.NDArray[np.float32] = torch.tanh(mean)[0].numpy()
         return action
 
-    @property
-    def random_state(self) -> npt.NDArray[np.uint8]:
-        """State of the noise's random generator, for a checkpoint."""
-        state: npt.NDArray[np.uint8] = self._generator.get_state().numpy()
-        return state
-
-    @random_state.setter
-    def random_state(self, state: npt.NDArray[np.uint8]) -> None:
-        self._generator.set_state(torch.from_numpy(np.array(state, np.uint8)))
-
 
 def _check_weights(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     if set(given) != set(own):

@@ -30,11 +30,6 @@ class PlaceTarget:
     xy: Vector  # (2,), m in the base frame
 
 
-def reset_rng(seed: int, episode: int) -> np.random.Generator:
-    """Return the random numbers of an episode's reset, the same however often the reset is tried."""
-    return np.random.default_rng([seed, episode, 1])
-
-
 def reset_steps(robot: Robot, random: np.random.Generator) -> list[MoveTo | PlaceTarget]:
     """Draw one reset and return its steps in order of execution.
 

@@ -21,12 +21,16 @@ class Policy:
 
     def __init__(self) -> None:
         self.weights: Any = None
+        self.episode = 0  # of the noise
         self.stacks: list[npt.NDArray[np.uint8]] = []
 
     def load(self, weights: Any) -> None:
         if weights == "damaged":
             raise ValueError("damaged")
         self.weights = weights
+
+    def reseed(self, episode: int) -> None:
+        self.episode = episode
 
     def act(self, stack: Any, proprioception: Any, deterministic: bool = False) -> Any:
         self.stacks.append(stack)
@@ -139,6 +143,16 @@ def test_a_row_holds_the_action_that_was_sent_before_it(actor: Actor) -> None:
 def test_no_observation_is_stored_twice(actor: Actor) -> None:
     assert actor.on_observation(observation(1, 0)).transition is not None
     assert actor.on_observation(observation(1, 0)).transition is None
+
+
+def test_the_noise_begins_anew_with_each_episode(actor: Actor, policy: Policy) -> None:
+    """So a resumed run continues with the noise of its next episode, not with that of its first."""
+    for episode in (1, 2, 9):
+        actor.on_observation(observation(episode, 0))
+        assert policy.episode == episode
+        policy.episode = 0
+        actor.on_observation(observation(episode, 1))
+        assert policy.episode == 0
 
 
 def test_an_evaluation_stores_nothing(policy: Policy) -> None:

@@ -9,10 +9,11 @@ import pytest
 from stories import MS, ROBOT, FakePlant
 
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation, StepId, Tick
+from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings
 from franka_reacher_rl.core.loop.environment import MAX_ARMINGS, RESET_MARGIN, Environment, Phase
 from franka_reacher_rl.core.loop.events import BridgeCounters, EpisodeEnd, Output, Request, RunPlan, Warn
-from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget, reset_rng
+from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 
 SETTINGS = EpisodeSettings(cycle_ms=40.0, seconds=0.12, action_timeout=0.5)
 RESET_TIMEOUT = round((ROBOT.reset.timeout + RESET_MARGIN) * 1e9)

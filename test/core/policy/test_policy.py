@@ -45,7 +45,7 @@ def test_exploration_is_reproducible() -> None:
     actions = [np.stack([p.act(*observation(i)) for i in range(200)]) for p in (a, b, c)]
     assert np.array_equal(actions[0], actions[1]) and not np.array_equal(actions[0], actions[2])
     assert np.abs(actions[0]).max() < 1.0 and actions[0].std() > 0.5
-    b.random_state = a.random_state
+    b._generator.set_state(a._generator.get_state())
     assert np.array_equal(a.act(*observation()), b.act(*observation()))
 
 

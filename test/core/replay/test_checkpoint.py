@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from learner_helpers import DOF, IMAGE, NETWORK, fill, make_replay, make_sac, policy_bytes
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
@@ -25,6 +26,11 @@ from franka_reacher_rl.core.replay.replay import Replay
 from franka_reacher_rl.core.task.frames import FrameStack
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def noise_state(policy: Policy) -> np.ndarray:
+    """The state of the policy's noise: these runs have no episodes by which to begin it anew."""
+    return np.array(policy._generator.get_state().numpy())
 
 
 class Loop:
@@ -59,7 +65,7 @@ class Loop:
     def save(self) -> bool:
         """Save a checkpoint and wait until it is written."""
         extra = {"episode": self.episode, "world": self.world.bit_generator.state}
-        return self.checkpoints.save(extra, {"policy": self.policy.random_state}, wait=True)
+        return self.checkpoints.save(extra, {"policy": noise_state(self.policy)}, wait=True)
 
     def restore(self) -> bool:
         """Restore the newest checkpoint; return whether there was one."""
@@ -68,7 +74,7 @@ class Loop:
             return False
         extra, arrays = restored
         self.episode, self.world.bit_generator.state = extra["episode"], extra["world"]
-        self.policy.random_state = np.asarray(arrays["policy"], np.uint8)
+        self.policy._generator.set_state(torch.from_numpy(np.asarray(arrays["policy"], np.uint8)))
         self.policy.load(policy_bytes(self.sac))
         return True
 
@@ -76,7 +82,7 @@ class Loop:
         """Return the whole state for comparison."""
         rows = [np.array(part) for part in self.replay.slots(self.replay.oldest, self.replay.total)]
         state = {**self.sac.save_state(), **{f"replay.{k}": v for k, v in self.replay.state().items()}}
-        return {**state, "rows": np.concatenate(rows) if rows else np.zeros(0), "policy": self.policy.random_state}
+        return {**state, "rows": np.concatenate(rows) if rows else np.zeros(0), "policy": noise_state(self.policy)}
 
 
 def assert_same(a: dict[str, Any], b: dict[str, Any]) -> None:
