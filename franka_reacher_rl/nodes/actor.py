@@ -19,9 +19,10 @@ from franka_reacher_rl.core.policy.policy_store import PolicyAnnouncement, Polic
 from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_ns
-from franka_reacher_rl.ros.messages import action_msg, floats_msg, observation_from_msg, tick_from_msg, transition_msg
+from franka_reacher_rl.ros.messages import action_msg, observation_from_msg, tick_from_msg, transition_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
+from franka_reacher_rl.ros.standard_messages import floats_msg
 
 
 class Actor(Node):

@@ -19,9 +19,9 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_ns, steady_seconds
-from franka_reacher_rl.ros.messages import camera_info_msg, image_msg, time_from_msg, time_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
+from franka_reacher_rl.ros.standard_messages import camera_info_msg, image_msg, time_from_msg, time_msg
 
 
 class Camera(Node):

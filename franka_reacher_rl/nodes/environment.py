@@ -7,7 +7,6 @@ from typing import Any
 
 from geometry_msgs.msg import Point
 from rclpy.duration import Duration
-from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -22,17 +21,12 @@ from franka_reacher_rl.core.loop.events import EpisodeEnd, Output, Request, RunP
 from franka_reacher_rl.core.loop.inputs import Inputs
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.clocks import stamp_from_steady, stamp_ns, steady_from_stamp, steady_ns
-from franka_reacher_rl.ros.messages import (
-    action_from_msg,
-    frame_from_msg,
-    observation_msg,
-    robot_state_from_msg,
-    summary_msg,
-    tick_msg,
-)
+from franka_reacher_rl.ros.clocks import stamp_ns, steady_from_stamp, steady_ns
+from franka_reacher_rl.ros.messages import action_from_msg, observation_msg, robot_state_from_msg, summary_msg, tick_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
+from franka_reacher_rl.ros.services import LatestCall, call
+from franka_reacher_rl.ros.standard_messages import frame_from_msg
 
 _POLL_PERIOD = 0.05  # s
 _PATIENCE = 10.0  # s before a wait is reported; nodes take this long to start on a busy machine
@@ -76,10 +70,10 @@ class Environment(Node):
             EpisodeEnd: self._publish_summary,
             MoveTo: self._move,
             PlaceTarget: self._place,
-            Request: lambda request: self._call(self._requests[request], Trigger.Request(), self._on_trigger),
+            Request: lambda request: call(self._requests[request], Trigger.Request(), self._on_trigger),
             Warn: self._log,
         }
-        self._resets = 0  # reset steps requested: the answer to an earlier one does not count
+        self._reset_call = LatestCall(self._on_reset_answer)
 
     # Inputs
 
@@ -148,22 +142,18 @@ class Environment(Node):
         self._set_alarm()
 
     def _publish_observation(self, observation: Observation) -> None:
-        message = observation_msg(observation, self._inputs.image)
-        message.robot_stamp = stamp_from_steady(self._inputs.measured)
-        self._observations.publish(message)
+        self._observations.publish(observation_msg(observation, self._inputs.image, self._inputs.measured))
 
     def _publish_summary(self, end: EpisodeEnd) -> None:
-        message = summary_msg(end.summary, end.record, self.get_clock().now().to_msg())
-        message.episodes, message.last = self._plan.episodes, end.last
-        self._summaries.publish(message)
+        self._summaries.publish(summary_msg(end, self._plan.episodes, self.get_clock().now().to_msg()))
 
     def _move(self, move: MoveTo) -> None:
         request = srv.MoveTo.Request(joint_names=self._robot.joints, position=move.q.tolist())
-        self._call_reset(self._move_to, request)
+        self._reset_call(self._move_to, request)
 
     def _place(self, target: PlaceTarget) -> None:
         x, y = target.xy.tolist()
-        self._call_reset(self._place_target, srv.PlaceTarget.Request(position=Point(x=x, y=y)))
+        self._reset_call(self._place_target, srv.PlaceTarget.Request(position=Point(x=x, y=y)))
 
     def _log(self, warning: Warn) -> None:
         (self.get_logger().error if warning.error else self.get_logger().warning)(warning.text)
@@ -177,26 +167,12 @@ class Environment(Node):
         self._alarm.timer_period_ns = max(0, alarm - steady_ns())
         self._alarm.reset()
 
-    def _call_reset(self, client: Any, request: Any) -> None:
-        self._resets += 1
-        number = self._resets
-
-        def answered(response: Any) -> None:
-            if number == self._resets:
-                self._send(self._loop.on_reset_step(steady_ns(), response.success, response.message))
-
-        self._call(client, request, answered)
+    def _on_reset_answer(self, response: Any) -> None:
+        self._send(self._loop.on_reset_step(steady_ns(), response.success, response.message))
 
     def _on_trigger(self, response: Trigger.Response) -> None:
         if self._loop.phase is loop.Phase.ENDED:
             self.finish(0)
-
-    @staticmethod
-    def _call(client: Any, request: Any, then: Callable[[Any], None]) -> None:
-        def done(future: Future) -> None:
-            then(future.result())
-
-        client.call_async(request).add_done_callback(done)
 
     def on_stop(self) -> None:
         """Wait until the last episode's summary has arrived, so that it does not end with this process."""

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
 from pathlib import Path
 
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Tick
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.learning.factory import make_trainer
-from franka_reacher_rl.core.learning.machine import keep_freed_memory, prepare_learner
+from franka_reacher_rl.core.learning.machine import keep_freed_memory
 from franka_reacher_rl.core.learning.networks import network_digest
-from franka_reacher_rl.core.learning.stopwatch import Stopwatch
-from franka_reacher_rl.core.loop import learner as loop
-from franka_reacher_rl.core.loop.gate import UpdateBudget
 from franka_reacher_rl.core.loop.time_shares import TimeShares
+from franka_reacher_rl.core.loop.update_thread import UpdateThread
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.core.task.summary import LOSSES, UNKNOWN
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import bytes_msg, tick_from_msg, tick_msg, transition_from_msg
+from franka_reacher_rl.ros.messages import tick_from_msg, tick_msg, transition_from_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
+from franka_reacher_rl.ros.standard_messages import bytes_msg
 
 _STATUS_PERIOD = 1.0  # s
 
@@ -32,8 +30,7 @@ _STATUS_PERIOD = 1.0  # s
 class Learner(Node):
     """Answers requests on `update_request` with `~/update_done`, after an update where the budget allows.
 
-    Callbacks store and notify. The updates run in a thread of their own, so that transitions never queue up behind one.
-    A policy is published before the answer that names its version.
+    The updates run in a thread of their own (`UpdateThread`); the callbacks only hand on.
     """
 
     def __init__(self) -> None:
@@ -61,17 +58,10 @@ class Learner(Node):
             self._restore()
         self._weights = FlatWeights(self._trainer.sac.policy)
         self._store = PolicyWriter(self._run_id, network_digest(image, network, robot.dof))
-        self._stopwatch = Stopwatch()
-        self._shares = TimeShares(self._stopwatch.totals())
-        budget = UpdateBudget(self._settings.warmup_steps, self._settings.max_updates_per_step)
-        self._loop = loop.Learner(self._trainer, budget, self._stopwatch)
+        self._thread = UpdateThread(self._trainer, self._settings, self._publish_policy, self._publish_answer)
+        self._shares = TimeShares(self._thread.stopwatch.totals())
         self._updates_at_status = self._trainer.updates
-        self._checkpoint_due = time.monotonic() + self._settings.checkpoint_period
-        self._changed = threading.Condition()
-        self._stopping = False
-        self._failure: BaseException | None = None
         self._connect()
-        self._thread = threading.Thread(target=self._work, name="updates", daemon=True)
         self._thread.start()
 
     def _restore(self) -> None:
@@ -89,55 +79,17 @@ class Learner(Node):
         self.create_subscription(msg.Tick, "update_request", self._on_request, qos.EVENT)
         self.steady_timer(_STATUS_PERIOD, self._publish_status)
 
-    # Callbacks
-
     def _on_transition(self, message: msg.Transition) -> None:
-        with self._changed:
-            try:
-                self._loop.on_transition(transition_from_msg(message))
-            except ValueError as error:
-                self.get_logger().error(f"transition refused: {error}", throttle_duration_sec=5.0)
-            self._changed.notify()
+        try:
+            self._thread.on_transition(transition_from_msg(message))
+        except ValueError as error:
+            self.get_logger().error(f"transition refused: {error}", throttle_duration_sec=5.0)
 
     def _on_request(self, message: msg.Tick) -> None:
-        with self._changed:
-            self._loop.on_request(tick_from_msg(message))
-            self._changed.notify()
+        self._thread.on_request(tick_from_msg(message))
 
-    # The thread of the updates
-
-    def _work(self) -> None:
-        try:
-            # Niceness and cores belong to a thread and the threads it starts; the callbacks keep those of the node.
-            prepare_learner(self._settings.threads, self._settings.nice, self._settings.cores)
-            self._trainer.start()
-            self._publish_policy()
-            while self._step():
-                self._checkpoint_if_due()
-        except BaseException as error:  # the main thread reports it and ends the node
-            self._failure = error
-
-    def _step(self) -> bool:
-        """Answer one request, or wait a moment for what is missing; return False when it is time to stop."""
-        with self._changed:
-            work = self._loop.next()
-            if work is None:
-                self._changed.wait(0.1)
-                return not self._stopping
-        if work.update:
-            self._update()
-        self._answers.publish(tick_msg(self._loop.answer(work), self.get_clock().now().to_msg()))
-        return not self._stopping
-
-    def _update(self) -> None:
-        with self._stopwatch.part("sampling"):
-            batch = self._trainer.sample()
-        with self._stopwatch.part("update"):
-            self._trainer.update(batch)
-            if self._settings.extra_update_time:
-                time.sleep(self._settings.extra_update_time)
-        with self._stopwatch.part("publishing"):
-            self._publish_policy()
+    def _publish_answer(self, tick: Tick) -> None:
+        self._answers.publish(tick_msg(tick, self.get_clock().now().to_msg()))
 
     def _publish_policy(self) -> None:
         weights, version = self._weights.bytes(), self._trainer.policy_version
@@ -147,20 +99,11 @@ class Learner(Node):
             message.weights = bytes_msg(bytes(weights))
         self._policies.publish(message)
 
-    def _checkpoint_if_due(self) -> None:
-        now, period = time.monotonic(), self._settings.checkpoint_period
-        if self._run_dir is not None and period and now >= self._checkpoint_due:
-            with self._stopwatch.part("checkpointing"):
-                self._trainer.save()
-            self._checkpoint_due = now + period
-
-    # Status and end
-
     def _publish_status(self) -> None:
-        if self._failure is not None:
-            raise RuntimeError(f"updates ended: {type(self._failure).__name__}: {self._failure}") from self._failure
+        if (failure := self._thread.failure) is not None:
+            raise RuntimeError(f"updates ended: {type(failure).__name__}: {failure}") from failure
         trainer, updates = self._trainer, self._trainer.updates
-        seconds, shares = self._shares.next(self._stopwatch.totals())
+        seconds, shares = self._shares.next(self._thread.stopwatch.totals())
         losses = trainer.info()
         status = msg.LearnerStatus(
             run_id=self._run_id,
@@ -187,10 +130,7 @@ class Learner(Node):
 
     def on_stop(self) -> None:
         """Finish the update, then save a checkpoint and the policy."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        self._thread.join(timeout=30.0)
+        self._thread.stop(timeout=30.0)
         if self._run_dir is not None:
             self._trainer.save(wait=True)
             self._run_dir.mkdir(parents=True, exist_ok=True)

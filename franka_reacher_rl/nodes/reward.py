@@ -9,9 +9,9 @@ from franka_reacher_rl.core.base.settings import EpisodeSettings, RewardSettings
 from franka_reacher_rl.core.task.reward import reward_of, target_mask
 from franka_reacher_rl.msg import Reward as RewardMsg
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import frame_from_msg, image_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare, on_change
+from franka_reacher_rl.ros.standard_messages import frame_from_msg, image_msg
 
 
 class Reward(Node):

@@ -13,7 +13,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.core.arm.bridge import ARMED, Bridge, Mode, Output, Status
@@ -23,10 +22,11 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers import make_driver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_seconds
-from franka_reacher_rl.ros.messages import floats_msg, pose_msg
+from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_seconds
+from franka_reacher_rl.ros.messages import robot_state_msg, robot_status_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
+from franka_reacher_rl.ros.standard_messages import pose_msg
 from franka_reacher_rl.srv import MoveTo
 
 PUBLISHER_CHECK_PERIOD = 0.2  # s, between counts of the publishers of commands
@@ -88,16 +88,7 @@ class RobotBridge(Node):
         self._answer_moves()
 
     def _publish_state(self, measured: JointMeasurement, output: Output) -> None:
-        robot = self._bridge.robot
-        state = RobotState(
-            header=Header(stamp=stamp_from_steady(round(measured.stamp * 1e9)), frame_id=robot.model.base_frame),
-            joint_names=robot.joints,
-            q=floats_msg(measured.q, "d"),
-            dq=floats_msg(measured.dq, "d"),
-            dq_cmd=floats_msg(output.velocity, "d"),
-            reasons=[reason.value for reason in output.reasons],
-            mode=output.mode.value,
-        )
+        state = robot_state_msg(self._bridge.robot, measured, output)
         if np.isfinite(measured.q).all():
             state.o_t_ee = pose_msg(self._bridge.kinematics.forward(measured.q))
         self._states.publish(state)
@@ -108,19 +99,7 @@ class RobotBridge(Node):
             return
         self._log_changes()
         self._published_status, self._status_due = status, now + COUNTERS_PERIOD
-        self._statuses.publish(
-            RobotStatus(
-                header=Header(stamp=self.get_clock().now().to_msg()),
-                robot=self._bridge.robot.name,
-                mode=status.mode.value,
-                fault=status.fault,
-                commands_accepted=status.commands_accepted,
-                commands_refused=status.commands_refused,
-                last_refusal=status.last_refusal,
-                commands_limited=status.commands_limited,
-                watchdog_stops=status.watchdog_stops,
-            )
-        )
+        self._statuses.publish(robot_status_msg(self._bridge.robot, status, self.get_clock().now().to_msg()))
 
     def _only_counted(self) -> bool:
         status, before = self._bridge.status, self._published_status

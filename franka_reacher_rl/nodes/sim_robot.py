@@ -12,10 +12,10 @@ from visualization_msgs.msg import Marker
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_seconds
-from franka_reacher_rl.ros.messages import floats_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 from franka_reacher_rl.ros.robot_description import RobotDescription
+from franka_reacher_rl.ros.standard_messages import floats_msg
 from franka_reacher_rl.sim.world import World
 from franka_reacher_rl.srv import PlaceTarget
 

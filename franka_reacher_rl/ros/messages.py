@@ -1,112 +1,45 @@
-"""Converts messages to and from NumPy and the core's types, in pairs `x_msg` and `x_from_msg`.
+"""Converts this package's messages to and from the core's types, in pairs `x_msg` and `x_from_msg`.
 
 The core's times are steady (see `clocks`), message stamps are wall time.
 """
 
 from __future__ import annotations
 
-import array
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from builtin_interfaces.msg import Time
-from cv_bridge import CvBridge
-from geometry_msgs.msg import Pose, Quaternion
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from franka_reacher_rl import msg as msgs
-from franka_reacher_rl.core.base.datatypes import Action, Frame, Observation, RobotState, StepId, Tick, Transition
-from franka_reacher_rl.core.task.summary import COLUMNS, UNKNOWN, EpisodeRecord, EpisodeSummary
+from franka_reacher_rl.core.arm.bridge import Mode, Output, Status
+from franka_reacher_rl.core.arm.health import JointMeasurement
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, RobotState, StepId, Tick, Transition
+from franka_reacher_rl.core.loop.events import EpisodeEnd
+from franka_reacher_rl.core.task.summary import COLUMNS, UNKNOWN, EpisodeSummary
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp
-
-_bridge = CvBridge()
-
-
-def time_msg(seconds: float) -> Time:
-    """Return the stamp of a time in seconds since the epoch."""
-    nanoseconds = round(seconds * 1e9)
-    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+from franka_reacher_rl.ros.standard_messages import bytes_msg, floats_msg, frame_from_msg, time_from_msg
 
 
-def time_from_msg(stamp: Time) -> float:
-    """Return a stamp in seconds since the epoch."""
-    return float(stamp.sec) + stamp.nanosec * 1e-9
+def robot_state_msg(robot: Robot, measured: JointMeasurement, output: Output) -> msgs.RobotState:
+    """Return the message of a robot's state after a control cycle, without the end effector's pose.
 
-
-def bytes_msg(values: npt.NDArray[np.uint8] | bytes) -> array.array[int]:
-    """Return bytes for a uint8[] field, in the only type that the field's setter does not check byte by byte."""
-    data = array.array("B")
-    data.frombytes(values if isinstance(values, bytes) else np.ascontiguousarray(values).data)
-    return data
-
-
-def floats_msg(values: npt.NDArray[Any] | Sequence[float], code: str = "f") -> array.array[float]:
-    """Return values for a float32[] ("f") or float64[] ("d") field."""
-    return array.array(code, np.asarray(values, np.float32 if code == "f" else np.float64).tobytes())
-
-
-def image_msg(frame: npt.NDArray[np.uint8], header: Header, encoding: str = "rgb8") -> Image:
-    """Return the image of a frame (height, width, 3), or of a mask (height, width) with encoding mono8."""
-    image = Image(header=header, encoding=encoding, height=frame.shape[0], width=frame.shape[1])
-    image.step = frame.shape[1] * (frame.shape[2] if frame.ndim == 3 else 1)
-    image.data = bytes_msg(frame)
-    return image
-
-
-def frame_from_msg(image: Image) -> Frame:
-    """Return the frame (height, width, 3), RGB, whatever the encoding of the image.
-
-    Raises:
-        ValueError: The encoding cannot be converted to RGB, or the data do not have the stated size.
+    Args:
+        robot: For its joints and base frame.
+        measured: Joint state; its stamp is steady time, s.
+        output: What the cycle decided.
     """
-    row = 3 * image.width
-    if image.encoding == "rgb8" and image.step >= row and len(image.data) == image.step * image.height:
-        rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
-        return rows[:, :row].reshape(image.height, image.width, 3)
-    try:
-        return np.ascontiguousarray(_bridge.imgmsg_to_cv2(image, "rgb8"))
-    except Exception as error:  # cv_bridge raises what its back end raises
-        what = f"image of {image.width}x{image.height} {image.encoding!r} with {len(image.data)} bytes"
-        raise ValueError(f"{what} cannot be converted to RGB: {error}") from None
-
-
-def camera_info_msg(header: Header, width: int, height: int, vertical_fov: float) -> CameraInfo:
-    """Return the calibration of a pinhole camera without distortion; vertical_fov in rad."""
-    f = 0.5 * height / np.tan(0.5 * vertical_fov)
-    info = CameraInfo(header=header, width=width, height=height, distortion_model="plumb_bob")
-    cx, cy = width / 2.0, height / 2.0
-    info.d = [0.0] * 5
-    info.k = [f, 0.0, cx, 0.0, f, cy, 0.0, 0.0, 1.0]
-    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-    info.p = [f, 0.0, cx, 0.0, 0.0, f, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
-    return info
-
-
-def pose_msg(transform: npt.NDArray[np.float64]) -> Pose:
-    """Return the pose of a homogeneous transform (4, 4)."""
-    pose = Pose()
-    pose.position.x, pose.position.y, pose.position.z = (float(v) for v in transform[:3, 3])
-    pose.orientation = quaternion_msg(transform[:3, :3])
-    return pose
-
-
-def quaternion_msg(rotation: npt.NDArray[np.float64]) -> Quaternion:
-    """Return the quaternion of a rotation matrix (3, 3), computed from its largest component for precision."""
-    m = rotation
-    squares = 1.0 + 2.0 * np.diag(m) - np.trace(m)
-    w = 1.0 + np.trace(m)
-    i = int(np.argmax(squares))
-    if w >= squares[i]:
-        q = np.array([m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], w])
-    else:
-        j, k = (i + 1) % 3, (i + 2) % 3
-        q = np.empty(4)
-        q[i], q[j], q[k], q[3] = squares[i], m[j, i] + m[i, j], m[k, i] + m[i, k], m[k, j] - m[j, k]
-    x, y, z, w = (float(v) for v in q / np.linalg.norm(q))
-    return Quaternion(x=x, y=y, z=z, w=w)
+    return msgs.RobotState(
+        header=Header(stamp=stamp_from_steady(round(measured.stamp * 1e9)), frame_id=robot.model.base_frame),
+        joint_names=robot.joints,
+        q=floats_msg(measured.q, "d"),
+        dq=floats_msg(measured.dq, "d"),
+        dq_cmd=floats_msg(output.velocity, "d"),
+        reasons=[reason.value for reason in output.reasons],
+        mode=output.mode.value,
+    )
 
 
 def robot_state_from_msg(message: msgs.RobotState) -> RobotState:
@@ -119,6 +52,14 @@ def robot_state_from_msg(message: msgs.RobotState) -> RobotState:
     )
 
 
+def robot_status_msg(robot: Robot, status: Status, stamp: Time) -> msgs.RobotStatus:
+    """Return the message of a bridge's state and counters."""
+    message = msgs.RobotStatus(header=Header(stamp=stamp), robot=robot.name)
+    for name, value in vars(status).items():
+        setattr(message, name, value.value if isinstance(value, Mode) else value)
+    return message
+
+
 def tick_msg(tick: Tick, stamp: Time) -> msgs.Tick:
     """Return the message of a tick."""
     return msgs.Tick(stamp=stamp, episode=tick.id.episode, step=tick.id.step, policy_version=tick.policy_version)
@@ -129,12 +70,13 @@ def tick_from_msg(message: msgs.Tick) -> Tick:
     return Tick(StepId(message.episode, message.step), message.policy_version)
 
 
-def observation_msg(observation: Observation, image: Image) -> msgs.Observation:
+def observation_msg(observation: Observation, image: Image, measured: Nanoseconds = 0) -> msgs.Observation:
     """Return the message of an observation.
 
     Args:
         observation: To send.
         image: The message that its frame arrived in: it is sent on with its own stamp, without a copy.
+        measured: When the robot state was measured, by the steady clock.
     """
     # A header of its own: the image's header keeps the stamp of the capture.
     header = Header(stamp=stamp_from_steady(observation.taken), frame_id=image.header.frame_id)
@@ -147,6 +89,7 @@ def observation_msg(observation: Observation, image: Image) -> msgs.Observation:
         truncated=observation.truncated,
         reward=float(observation.reward),
         lateness=observation.lateness,
+        robot_stamp=stamp_from_steady(measured),
         proprioception=floats_msg(observation.proprioception),
         image=image,
     )
@@ -246,10 +189,19 @@ def transition_from_msg(message: msgs.Transition) -> Transition:
     )
 
 
-def summary_msg(summary: EpisodeSummary, record: EpisodeRecord, stamp: Time) -> msgs.EpisodeSummary:
-    """Return the message of an episode's summary with its record; the learner's fields are not sent."""
+def summary_msg(end: EpisodeEnd, episodes: int, stamp: Time) -> msgs.EpisodeSummary:
+    """Return the message of an episode's summary; the learner's fields are not sent.
+
+    Args:
+        end: The summary, and the record of every cycle.
+        episodes: Planned number of episodes; 0: no limit.
+        stamp: Of the message.
+    """
+    record = end.record
     message = msgs.EpisodeSummary(
         header=Header(stamp=stamp),
+        episodes=episodes,
+        last=end.last,
         observation_age=floats_msg(record.observation_age),
         response_time=floats_msg(record.response_time),
         policy_age=floats_msg(record.policy_age),
@@ -257,7 +209,7 @@ def summary_msg(summary: EpisodeSummary, record: EpisodeRecord, stamp: Time) -> 
     )
     for name, kind in message.get_fields_and_field_types().items():
         if name in COLUMNS:
-            value = getattr(summary, name)
+            value = getattr(end.summary, name)
             setattr(message, name, float(value) if kind == "double" else value)
     return message
 

@@ -10,7 +10,7 @@ from tf2_msgs.msg import TFMessage
 from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
-from franka_reacher_rl.ros.messages import pose_msg
+from franka_reacher_rl.ros.standard_messages import pose_msg
 
 
 class RobotDescription:

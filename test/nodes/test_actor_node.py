@@ -16,7 +16,8 @@ from franka_reacher_rl.msg import Observation as ObservationMsg
 from franka_reacher_rl.nodes.actor import Actor
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
-from franka_reacher_rl.ros.messages import bytes_msg, image_msg, observation_msg
+from franka_reacher_rl.ros.messages import observation_msg
+from franka_reacher_rl.ros.standard_messages import bytes_msg, image_msg
 
 IMAGE = ImageSettings(width=64, height=36)
 NETWORK = NetworkSettings(channels=[8, 8], strides=[2, 2], hidden=[32, 32])

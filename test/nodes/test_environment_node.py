@@ -21,7 +21,8 @@ from franka_reacher_rl.core.task.reset import reset_steps
 from franka_reacher_rl.msg import Action, EpisodeSummary, Observation, Reward, RobotState, RobotStatus, Tick
 from franka_reacher_rl.nodes.environment import Environment
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import floats_msg, image_msg, time_from_msg, time_msg
+from franka_reacher_rl.ros.clocks import stamp_ns
+from franka_reacher_rl.ros.standard_messages import floats_msg, image_msg, time_from_msg, time_msg
 from franka_reacher_rl.srv import MoveTo, PlaceTarget
 
 ROBOT = Robot.load("panda_sim")
@@ -37,7 +38,7 @@ class World:
         self.moves: list[list[float]] = []
         self.targets: list[Point] = []
         self.stops = 0
-        self.captured: list[float] = []
+        self.captured: list[int] = []
         self._images = node.create_publisher(Image, "image", qos.NEWEST)
         self._rewards = node.create_publisher(Reward, "reward", qos.NEWEST)
         self._states = node.create_publisher(RobotState, "robot_state", qos.RELIABLE)
@@ -65,8 +66,8 @@ class World:
         if not self.publishing:
             return
         captured = self._now() - AGE
-        self.captured.append(captured)
         header = Header(stamp=time_msg(captured))
+        self.captured.append(stamp_ns(header.stamp))
         self._rewards.publish(Reward(header=header, reward=2.0))
         self._images.publish(image_msg(np.full((36, 64, 3), 7, np.uint8), header))
         state = RobotState(header=Header(stamp=time_msg(self._now())), joint_names=ROBOT.joints)
@@ -131,9 +132,8 @@ def test_two_episodes_and_the_end(probe_after):
 def test_an_image_keeps_the_stamp_of_its_capture(probe_after):
     probe, world, _ = _start(probe_after)
     probe.until(lambda: len(world.observations) > 5)
-    captured = {round(c, 6) for c in world.captured}
     for o in world.observations:
-        assert round(time_from_msg(o.image.header.stamp), 6) in captured
+        assert stamp_ns(o.image.header.stamp) in world.captured
         assert time_from_msg(o.header.stamp) - time_from_msg(o.image.header.stamp) > 0.9 * AGE
 
 

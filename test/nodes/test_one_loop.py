@@ -41,14 +41,13 @@ from franka_reacher_rl.nodes.learner import Learner
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
 from franka_reacher_rl.ros.messages import (
     action_from_msg,
-    bytes_msg,
-    image_msg,
     observation_msg,
     tick_from_msg,
     tick_msg,
     transition_from_msg,
     transition_msg,
 )
+from franka_reacher_rl.ros.standard_messages import bytes_msg, image_msg
 from franka_reacher_rl.virtual.latency import Latency, LatencySampler
 from franka_reacher_rl.virtual.timeline import Timeline
 

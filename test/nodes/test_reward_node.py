@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 from franka_reacher_rl.msg import Reward as RewardMsg
 from franka_reacher_rl.nodes.reward import Reward
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.messages import image_msg, time_msg
+from franka_reacher_rl.ros.standard_messages import image_msg, time_msg
 
 HALF_RED = np.zeros((36, 64, 3), np.uint8)
 HALF_RED[:, :32] = (200, 10, 30)

@@ -10,8 +10,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation, StepId, Tick, Transition
+from franka_reacher_rl.core.loop.events import EpisodeEnd
 from franka_reacher_rl.core.task.summary import EpisodeRecord
-from franka_reacher_rl.ros import messages
+from franka_reacher_rl.ros import messages, standard_messages
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
 
 RANDOM = np.random.default_rng(0)
@@ -35,7 +36,7 @@ def _same(a: Observation, b: Observation) -> None:
 def test_an_observation_survives():
     now = steady_ns()
     sent = dataclasses.replace(OBSERVATION, taken=now, captured=now - 40_000_000, lateness=0.5)
-    image = messages.image_msg(sent.frame, Header(stamp=stamp_from_steady(sent.captured), frame_id="camera"))
+    image = standard_messages.image_msg(sent.frame, Header(stamp=stamp_from_steady(sent.captured), frame_id="camera"))
     message = messages.observation_msg(sent, image)
     assert message.header.frame_id == "camera" and message.image is image, "the image is sent on as it came"
     found = messages.observation_from_msg(message)
@@ -73,32 +74,33 @@ def test_a_summary_survives_and_unknown_values_stay_unknown():
     record = EpisodeRecord(4, 40.0, episode_return=1 / 3, steps=2, lateness=[0.001, 0.003])
     times = {"duration": 0.08, "training_seconds": 1.0, "run_seconds": 2.0, "total_steps": 7}
     sent = record.summary(EndReason.TIME_LIMIT, late_ms=2.0, watchdog_stops=3, **times)
-    message = messages.summary_msg(sent, record, Time())
+    message = messages.summary_msg(EpisodeEnd(sent, record, last=True), 5, Time())
     assert messages.summary_from_msg(message) == sent
+    assert message.last and message.episodes == 5
     assert message.lateness.tolist() == pytest.approx([0.001, 0.003])
     assert sent.late_cycles == 1 and np.isnan(sent.updates) and np.isnan(sent.held_seconds)
 
 
 def test_other_encodings_become_rgb():
-    image = messages.image_msg(np.ascontiguousarray(FRAME[:, :, ::-1]), Header(), "bgr8")
-    assert np.array_equal(messages.frame_from_msg(image), FRAME)
+    image = standard_messages.image_msg(np.ascontiguousarray(FRAME[:, :, ::-1]), Header(), "bgr8")
+    assert np.array_equal(standard_messages.frame_from_msg(image), FRAME)
 
 
 def test_padded_rows_are_understood():
     padded = np.zeros((36, 64 * 3 + 8), np.uint8)
     padded[:, : 64 * 3] = FRAME.reshape(36, -1)
     image = Image(height=36, width=64, step=64 * 3 + 8, encoding="rgb8", data=array.array("B", padded.tobytes()))
-    assert np.array_equal(messages.frame_from_msg(image), FRAME)
+    assert np.array_equal(standard_messages.frame_from_msg(image), FRAME)
 
 
 def test_nonsense_is_no_frame():
     with pytest.raises(ValueError, match="cannot be converted to RGB"):
-        messages.frame_from_msg(Image(height=36, width=64, step=192, encoding="rgb8"))
+        standard_messages.frame_from_msg(Image(height=36, width=64, step=192, encoding="rgb8"))
 
 
 def test_time_survives_to_the_microsecond():
     for seconds in (0.0, 1.999999999, 1.7e9 + 0.123456):
-        assert abs(messages.time_from_msg(messages.time_msg(seconds)) - seconds) < 1e-6
+        assert abs(standard_messages.time_from_msg(standard_messages.time_msg(seconds)) - seconds) < 1e-6
 
 
 def test_quaternions_of_random_rotations():
@@ -112,7 +114,7 @@ def test_quaternions_of_random_rotations():
                 [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
             ]
         )
-        m = messages.quaternion_msg(rotation)
+        m = standard_messages.quaternion_msg(rotation)
         found = np.array([m.x, m.y, m.z, m.w])
         expected = np.array([x, y, z, w])
         assert min(np.abs(found - expected).max(), np.abs(found + expected).max()) < 1e-12

@@ -1,0 +1,117 @@
+"""The thread that answers update requests, so that storing a transition never waits for an update."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from franka_reacher_rl.core.base.datatypes import Tick, Transition
+from franka_reacher_rl.core.base.settings import LearnerSettings
+from franka_reacher_rl.core.learning.machine import prepare_learner
+from franka_reacher_rl.core.learning.stopwatch import Stopwatch
+from franka_reacher_rl.core.learning.trainer import Trainer
+from franka_reacher_rl.core.loop.gate import UpdateBudget
+from franka_reacher_rl.core.loop.learner import Learner
+
+_PATIENCE = 0.1  # s between two looks at the rules without an event
+
+
+class UpdateThread:
+    """Runs the learner's rules in real time: events come from any thread, updates run in one of their own.
+
+    A policy is published before the answer that names its version.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        settings: LearnerSettings,
+        publish_policy: Callable[[], None],
+        publish_answer: Callable[[Tick], None],
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            trainer: Replay and networks.
+            settings: Budget, checkpoint period, and how the thread uses the machine.
+            publish_policy: Called from the thread at its start and after each update.
+            publish_answer: Called from the thread with each answer.
+        """
+        self._trainer, self._settings = trainer, settings
+        self._publish_policy, self._publish_answer = publish_policy, publish_answer
+        self.stopwatch = Stopwatch()
+        budget = UpdateBudget(settings.warmup_steps, settings.max_updates_per_step)
+        self._rules = Learner(trainer, budget, self.stopwatch)
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._checkpoint_due = time.monotonic() + settings.checkpoint_period
+        self.failure: BaseException | None = None  # what ended the thread
+        self._thread = threading.Thread(target=self._run, name="updates", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Finish the current update and end the thread, within a timeout in s."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def on_transition(self, transition: Transition) -> None:
+        """Store a transition.
+
+        Raises:
+            ValueError: It cannot be stored.
+        """
+        with self._changed:
+            self._rules.on_transition(transition)
+            self._changed.notify()
+
+    def on_request(self, tick: Tick) -> None:
+        """Take an update request."""
+        with self._changed:
+            self._rules.on_request(tick)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        try:
+            # Niceness and cores belong to a thread and the threads it starts; the caller keeps its own.
+            prepare_learner(self._settings.threads, self._settings.nice, self._settings.cores)
+            self._trainer.start()
+            self._publish_policy()
+            while not self._stopping:
+                self._step()
+                self._save_if_due()
+        except BaseException as error:  # the owner reports it
+            self.failure = error
+
+    def _step(self) -> None:
+        """Answer one request, or wait a moment for what is missing."""
+        with self._changed:
+            work = self._rules.next()
+            if work is None:
+                self._changed.wait(_PATIENCE)
+                return
+        if work.update:
+            self._update()
+        self._publish_answer(self._rules.answer(work))
+
+    def _update(self) -> None:
+        with self.stopwatch.part("sampling"):
+            batch = self._trainer.sample()
+        with self.stopwatch.part("update"):
+            self._trainer.update(batch)
+            if self._settings.extra_update_time:
+                time.sleep(self._settings.extra_update_time)
+        with self.stopwatch.part("publishing"):
+            self._publish_policy()
+
+    def _save_if_due(self) -> None:
+        now, period = time.monotonic(), self._settings.checkpoint_period
+        if period and now >= self._checkpoint_due:
+            with self.stopwatch.part("checkpointing"):
+                self._trainer.save()
+            self._checkpoint_due = now + period

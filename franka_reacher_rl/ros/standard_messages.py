@@ -1,0 +1,103 @@
+"""Converts ROS's standard messages to and from NumPy, in pairs `x_msg` and `x_from_msg`."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from builtin_interfaces.msg import Time
+from cv_bridge import CvBridge
+from geometry_msgs.msg import Pose, Quaternion
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from franka_reacher_rl.core.base.datatypes import Frame
+
+_bridge = CvBridge()
+
+
+def time_msg(seconds: float) -> Time:
+    """Return the stamp of a time in seconds since the epoch."""
+    nanoseconds = round(seconds * 1e9)
+    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+
+
+def time_from_msg(stamp: Time) -> float:
+    """Return a stamp in seconds since the epoch."""
+    return float(stamp.sec) + stamp.nanosec * 1e-9
+
+
+def bytes_msg(values: npt.NDArray[np.uint8] | bytes) -> array.array[int]:
+    """Return bytes for a uint8[] field, in the only type that the field's setter does not check byte by byte."""
+    data = array.array("B")
+    data.frombytes(values if isinstance(values, bytes) else np.ascontiguousarray(values).data)
+    return data
+
+
+def floats_msg(values: npt.NDArray[Any] | Sequence[float], code: str = "f") -> array.array[float]:
+    """Return values for a float32[] ("f") or float64[] ("d") field."""
+    return array.array(code, np.asarray(values, np.float32 if code == "f" else np.float64).tobytes())
+
+
+def image_msg(frame: npt.NDArray[np.uint8], header: Header, encoding: str = "rgb8") -> Image:
+    """Return the image of a frame (height, width, 3), or of a mask (height, width) with encoding mono8."""
+    image = Image(header=header, encoding=encoding, height=frame.shape[0], width=frame.shape[1])
+    image.step = frame.shape[1] * (frame.shape[2] if frame.ndim == 3 else 1)
+    image.data = bytes_msg(frame)
+    return image
+
+
+def frame_from_msg(image: Image) -> Frame:
+    """Return the frame (height, width, 3), RGB, whatever the encoding of the image.
+
+    Raises:
+        ValueError: The encoding cannot be converted to RGB, or the data do not have the stated size.
+    """
+    row = 3 * image.width
+    if image.encoding == "rgb8" and image.step >= row and len(image.data) == image.step * image.height:
+        rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
+        return rows[:, :row].reshape(image.height, image.width, 3)
+    try:
+        return np.ascontiguousarray(_bridge.imgmsg_to_cv2(image, "rgb8"))
+    except Exception as error:  # cv_bridge raises what its back end raises
+        what = f"image of {image.width}x{image.height} {image.encoding!r} with {len(image.data)} bytes"
+        raise ValueError(f"{what} cannot be converted to RGB: {error}") from None
+
+
+def camera_info_msg(header: Header, width: int, height: int, vertical_fov: float) -> CameraInfo:
+    """Return the calibration of a pinhole camera without distortion; vertical_fov in rad."""
+    f = 0.5 * height / np.tan(0.5 * vertical_fov)
+    info = CameraInfo(header=header, width=width, height=height, distortion_model="plumb_bob")
+    cx, cy = width / 2.0, height / 2.0
+    info.d = [0.0] * 5
+    info.k = [f, 0.0, cx, 0.0, f, cy, 0.0, 0.0, 1.0]
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [f, 0.0, cx, 0.0, 0.0, f, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
+
+
+def pose_msg(transform: npt.NDArray[np.float64]) -> Pose:
+    """Return the pose of a homogeneous transform (4, 4)."""
+    pose = Pose()
+    pose.position.x, pose.position.y, pose.position.z = (float(v) for v in transform[:3, 3])
+    pose.orientation = quaternion_msg(transform[:3, :3])
+    return pose
+
+
+def quaternion_msg(rotation: npt.NDArray[np.float64]) -> Quaternion:
+    """Return the quaternion of a rotation matrix (3, 3), computed from its largest component for precision."""
+    m = rotation
+    squares = 1.0 + 2.0 * np.diag(m) - np.trace(m)
+    w = 1.0 + np.trace(m)
+    i = int(np.argmax(squares))
+    if w >= squares[i]:
+        q = np.array([m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], w])
+    else:
+        j, k = (i + 1) % 3, (i + 2) % 3
+        q = np.empty(4)
+        q[i], q[j], q[k], q[3] = squares[i], m[j, i] + m[i, j], m[k, i] + m[i, k], m[k, j] - m[j, k]
+    x, y, z, w = (float(v) for v in q / np.linalg.norm(q))
+    return Quaternion(x=x, y=y, z=z, w=w)

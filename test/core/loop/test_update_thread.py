@@ -1,0 +1,148 @@
+"""The thread of the updates, with a trainer that counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from franka_reacher_rl.core.base.datatypes import Observation, StepId, Tick, Transition
+from franka_reacher_rl.core.base.settings import LearnerSettings
+from franka_reacher_rl.core.loop.update_thread import UpdateThread
+
+
+class Trainer:
+    """Counts, and fails or is slow where a test asks for it."""
+
+    def __init__(self) -> None:
+        self.stored_steps = self.updates = self.saves = 0
+        self.during_update: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        pass
+
+    def add(self, transition: Transition) -> None:
+        if transition.observation.reward != transition.observation.reward:
+            raise ValueError("reward is not finite")
+        self.stored_steps += not transition.observation.first
+
+    def sample(self) -> str:
+        return "batch"
+
+    def update(self, batch: str) -> None:
+        assert batch == "batch"
+        self.during_update()
+        self.updates += 1
+
+    def save(self) -> None:
+        self.saves += 1
+
+
+class Thread:
+    """An update thread and what it published."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.trainer, self.published = Trainer(), threading.Semaphore(0)
+        self.policies: list[int] = []
+        self.answers: list[Tick] = []
+        values = {"warmup_steps": 1, "checkpoint_period": 0.0, "threads": 1, "nice": 0, **changes}
+        self.under_test = UpdateThread(self.trainer, LearnerSettings(**values), self._policy, self._answer)  # type: ignore[arg-type]
+
+    def _policy(self) -> None:
+        self.policies.append(self.trainer.updates)
+
+    def _answer(self, tick: Tick) -> None:
+        self.answers.append(tick)
+        self.published.release()
+
+    def step(self, number: int) -> None:
+        """A step's request and transition, and its answer."""
+        self.under_test.on_request(Tick(StepId(1, number)))
+        self.under_test.on_transition(row(number))
+        assert self.published.acquire(timeout=5.0), "no answer"
+
+
+def row(step: int, reward: float = 1.0) -> Transition:
+    frame, proprioception = np.zeros((1, 1, 3), np.uint8), np.zeros(3, np.float32)
+    observation = Observation(StepId(1, step), frame, proprioception, reward, step == 0, False, False)
+    return Transition(observation, np.zeros(1, np.float32))
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Thread]]:
+    made: list[Thread] = []
+
+    def start(**changes: Any) -> Thread:
+        made.append(Thread(**changes))
+        made[-1].under_test.start()
+        return made[-1]
+
+    yield start
+    for thread in made:
+        thread.under_test.stop(timeout=5.0)
+
+
+def test_answers_follow_policies(make: Callable[..., Thread]) -> None:
+    thread = make()
+    for step in range(4):
+        thread.step(step)
+    assert [(a.id.step, a.policy_version) for a in thread.answers] == [(0, 0), (1, 0), (2, 1), (3, 2)]
+    assert thread.policies == [0, 1, 2]
+    assert set(thread.under_test.stopwatch.totals()) >= {"sampling", "update", "publishing"}
+
+
+def test_transitions_are_stored_while_an_update_runs(make: Callable[..., Thread]) -> None:
+    thread, updating, go_on = make(), threading.Event(), threading.Event()
+    thread.step(0)
+    thread.step(1)
+
+    def wait() -> None:
+        updating.set()
+        assert go_on.wait(5.0)
+
+    thread.trainer.during_update = wait
+    thread.under_test.on_request(Tick(StepId(1, 2)))
+    thread.under_test.on_transition(row(2))
+    assert updating.wait(5.0)
+    thread.under_test.on_transition(row(3))
+    assert thread.trainer.stored_steps == 3
+    go_on.set()
+    assert thread.published.acquire(timeout=5.0)
+
+
+def test_a_transition_that_cannot_be_stored_is_the_callers_to_report(make: Callable[..., Thread]) -> None:
+    thread = make()
+    with pytest.raises(ValueError, match="not finite"):
+        thread.under_test.on_transition(row(0, reward=float("nan")))
+    thread.step(0)
+    assert thread.under_test.failure is None
+
+
+def test_a_failing_update_ends_the_thread_and_is_kept(make: Callable[..., Thread]) -> None:
+    thread = make()
+    thread.step(0)
+    thread.step(1)
+
+    failing = threading.Event()
+
+    def fail() -> None:
+        failing.set()
+        raise RuntimeError("out of memory")
+
+    thread.trainer.during_update = fail
+    thread.under_test.on_request(Tick(StepId(1, 2)))
+    thread.under_test.on_transition(row(2))
+    assert failing.wait(5.0)
+    thread.under_test.stop(timeout=5.0)
+    assert isinstance(thread.under_test.failure, RuntimeError)
+
+
+def test_checkpoints_are_saved_between_updates(make: Callable[..., Thread]) -> None:
+    thread = make(checkpoint_period=1e-6)
+    for step in range(3):
+        thread.step(step)
+    thread.under_test.stop(timeout=5.0)
+    assert thread.trainer.saves >= 3
