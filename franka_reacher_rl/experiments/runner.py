@@ -133,7 +133,7 @@ def exclusive(out: Path) -> Iterator[None]:
 
 
 def reuse(jobs: Sequence[Job], folder: Path) -> int:
-    """Copy finished runs of another experiment with the same configuration, seed and code.
+    """Copy finished runs of another experiment with the same configuration, models, seed and code.
 
     Returns:
         The number of runs copied.

@@ -37,7 +37,7 @@ class Recorder(Node):
             "robot": declare_param(self, "robot", "panda_sim", "robot file: a name or a path"),
             "camera": declare_param(self, "camera", "simulated", "source of frames, for the manifest"),
             "seed": declare_param(self, "seed", 0, "seed of the run, for the manifest"),
-            "episodes": declare_param(self, "episodes", 0, "episodes planned, for the manifest"),
+            "episodes": declare_param(self, "episodes", 0, "number of the last episode, for the manifest"),
             "policy": declare_param(self, "policy", "", "policy file that is run, for the manifest"),
             "evaluate": declare_param(self, "evaluate", False, "whether the policy runs without learning"),
             "training_minutes": declare_param(self, "training_minutes", 0.0, "training time planned [min]"),

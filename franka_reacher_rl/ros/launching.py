@@ -135,7 +135,7 @@ class _Plan:
                 "resume": self._resumed is not None,
                 "learner": {"device": self._values["device"]},
             },
-            "robot_bridge": {"robot": robot},
+            "robot_bridge": {"robot": robot, "address": self._values["address"]},
             "sim_robot": {"robot": robot},
             "recorder": {
                 "robot": robot,

@@ -145,7 +145,10 @@ class LearnerSettings(Checked):
     )
     threads: int = param(0, "number of CPU threads of the learner; 0: one per core", minimum=0, maximum=256)
     nice: int = param(
-        10, "nice value of the learner's process; a higher value gives the control loop priority", minimum=0, maximum=19
+        10,
+        "nice value of the learner's update thread: a higher value yields to the control path",
+        minimum=0,
+        maximum=19,
     )
     cores: str = param("", "CPU cores of the learner, for example 1,2-3; empty: all")
     prefetch: bool = param(True, "sample the next batch in a thread while the current update runs")

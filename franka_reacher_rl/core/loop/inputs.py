@@ -30,7 +30,6 @@ class Inputs(Generic[Image]):
         self._decode = decode
         self._images: OrderedDict[Nanoseconds, tuple[Nanoseconds, Image]] = OrderedDict()
         self._rewards: OrderedDict[Nanoseconds, float] = OrderedDict()
-        self._stamp: Nanoseconds | None = None  # of the newest pair
         self.image: Image | None = None  # the newest one with a reward
         self._captured: Nanoseconds = 0
         self._reward = 0.0
@@ -103,8 +102,9 @@ class Inputs(Generic[Image]):
     def _pair(self, stamp: Nanoseconds) -> None:
         if stamp in self._images and stamp in self._rewards:
             (captured, image), reward = self._images.pop(stamp), self._rewards.pop(stamp)
-            if self._stamp is None or stamp > self._stamp:
-                self._stamp, self.image, self._captured, self._reward = stamp, image, captured, reward
+            # By the loop's clock: after a step back of the wall clock, stamps of new frames are the smaller ones.
+            if self.image is None or captured > self._captured:
+                self.image, self._captured, self._reward = image, captured, reward
         waiting: OrderedDict[Nanoseconds, Any]
         for waiting in (self._images, self._rewards):
             while len(waiting) > MAX_WAITING:

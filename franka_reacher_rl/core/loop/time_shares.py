@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from franka_reacher_rl.core.base.datatypes import Nanoseconds
-from franka_reacher_rl.core.task.summary import LEARNER_PARTS
+from franka_reacher_rl.core.task.summary import LEARNER_PARTS, UNKNOWN
 
 STARVING = 0.2  # share of the time from which a wait is reported
 _WAITS = {
@@ -28,6 +28,7 @@ class TimeShares:
         now = self._clock()
         elapsed = max(1, now - self._since)
         shares = {part: (totals.get(part, 0) - self._totals.get(part, 0)) / elapsed for part in LEARNER_PARTS}
+        shares["batch_transfer"] = UNKNOWN  # part of `sampling` or `update`, wherever the batch crosses
         self._totals, self._since = dict(totals), now
         return 1e-9 * elapsed, shares
 

@@ -42,6 +42,14 @@ def test_an_older_pair_never_replaces_a_newer_one(inputs: Inputs[int]) -> None:
     assert inputs.image == 200 % 99
 
 
+def test_frames_count_after_a_step_back_of_the_wall_clock(inputs: Inputs[int]) -> None:
+    inputs.on_image(5_000 * MS, 10 * MS, 1)
+    inputs.on_reward(5_000 * MS, 1.0)
+    inputs.on_image(2_000 * MS, 20 * MS, 2)  # 3 s earlier by its stamp, 10 ms later by the steady clock
+    inputs.on_reward(2_000 * MS, 1.0)
+    assert inputs.image == 2
+
+
 def test_few_frames_wait_for_their_reward(inputs: Inputs[int]) -> None:
     for stamp in range(MAX_WAITING + 1):
         inputs.on_image(stamp, stamp, stamp)
