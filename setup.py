@@ -28,7 +28,7 @@ CONFIG_FOLDERS = sorted({path.parent.relative_to(HERE) for path in (HERE / "conf
 setup(
     name="franka-reacher-rl",
     version=VERSION.group(1),
-    description="Real-time reinforcement learning on a velocity-controlled arm, with a synchronous and an asynchronous graph.",
+    description="Real-time reinforcement learning on a velocity-controlled arm, synchronous and asynchronous.",
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=["franka_reacher_rl", *(f"franka_reacher_rl.{name}" for name in find_packages("franka_reacher_rl"))],
