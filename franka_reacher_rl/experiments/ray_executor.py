@@ -1,4 +1,4 @@
-"""The same runs on a Ray cluster: `--ray ADDRESS`. Ray is an optional extra."""
+"""Executes runs on a Ray cluster (`--ray ADDRESS`). Ray is an optional dependency."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from franka_reacher_rl.experiments.run_files import ERROR, RUN
 
 
 class OnRay:
-    """A Ray task per run. The experiment's folder must be one that all nodes see."""
+    """Executes each run as a Ray task. All nodes must see the experiment's folder."""
 
     realtime = False
 
     def __init__(self, address: str, gpus: float = 0.0) -> None:
-        """Joins a cluster.
+        """Connect to a cluster.
 
         Args:
-            address: Of the cluster's head, `auto`, or `local` for one of this machine's own.
-            gpus: Share of a GPU that a run takes.
+            address: Address of the cluster's head, `auto`, or `local` to start a cluster on this machine.
+            gpus: Number of GPUs per run; a fraction lets runs share one.
 
         Raises:
             ValueError: Ray is not installed, or there is no such cluster.
@@ -30,7 +30,7 @@ class OnRay:
         except ImportError:
             raise ValueError("--ray needs Ray: pip install 'franka-reacher-rl[ray]', or pip install ray") from None
         try:
-            # workers import the package from where it was imported here
+            # Workers import the package from the same place.
             paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
             one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
             runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join(paths), **one}}
@@ -46,16 +46,16 @@ class OnRay:
         resources = ray.cluster_resources()
         share = resources.get("GPU", 0.0) / gpus if gpus else resources.get("CPU", 1.0)
         self.slots = max(1, int(share))
-        # A fresh worker for each run: PyTorch's settings and OpenGL contexts are a process's.
+        # A new worker for each run, since PyTorch's settings and OpenGL contexts belong to a process.
         self._task = ray.remote(num_cpus=1, num_gpus=gpus, max_calls=1, max_retries=2)(_run)
         self._running: list[tuple[Job, Any]] = []
 
     def start(self, job: Job) -> None:
-        """Submits a run."""
+        """Submit a run."""
         self._running.append((job, self._task.remote(str(job.folder))))
 
     def ended(self) -> list[tuple[Job, str]]:
-        """Runs whose task has ended."""
+        """Return the runs whose task has ended."""
         if not self._running:
             return []
         done, _ = self._ray.wait([r for _, r in self._running], num_returns=len(self._running), timeout=0.1)
@@ -64,7 +64,7 @@ class OnRay:
         return [(job, self._failure(reference)) for job, reference in over]
 
     def stop(self) -> None:
-        """Cancels what still runs and leaves the cluster."""
+        """Cancel the runs that are still running and disconnect from the cluster."""
         for _, reference in self._running:
             self._ray.cancel(reference, force=True)
         self._running = []
@@ -78,10 +78,10 @@ class OnRay:
 
 
 def _run(folder: str) -> str:
-    """On a node: does the run in a folder; why it failed, or nothing."""
+    """Execute the run of a folder on a node; return the reason of its failure, or an empty string."""
     from franka_reacher_rl.experiments.virtual_run import main  # imports PyTorch
 
     path = Path(folder)
     if not (path / RUN).exists():
-        return f"{folder} is not there on this node: --out must be a folder that all nodes see"
+        return f"{folder} does not exist on this node: --out must be a folder that all nodes see"
     return "" if main([folder]) == 0 else (path / ERROR).read_text().strip().splitlines()[-1]

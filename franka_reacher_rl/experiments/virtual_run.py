@@ -1,6 +1,6 @@
-"""One run in virtual time, in this process: from its specification to its table, resumable at any time.
+"""Executes one run in virtual time in this process; it can be resumed at any time.
 
-`python -m franka_reacher_rl.experiments.virtual_run FOLDER` runs what FOLDER/run.json says.
+`python -m franka_reacher_rl.experiments.virtual_run FOLDER` executes the run specified in FOLDER/run.json.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class VirtualRun:
 
 
 def prepare_process(device: str) -> None:
-    """Sets up PyTorch for results that do not depend on the machine's load or number of cores."""
+    """Set up PyTorch so that results do not depend on the machine's load or number of cores."""
     if device != "cpu":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     torch.set_num_threads(1)  # sums depend on how they are split among threads
@@ -197,11 +197,11 @@ def run_folder(
     checkpoint_every: float = CHECKPOINT_EVERY,
     on_episode: Callable[[EpisodeSummary], None] = lambda summary: None,
 ) -> None:
-    """Does what is left of the run in a folder; where another process is at it, waits for that one first.
+    """Execute what is left of the run in a folder; if another process is executing it, wait for that one first.
 
     Raises:
         ValueError: The run is not allowed.
-        RuntimeError: This machine lacks something.
+        RuntimeError: This machine lacks something, such as OpenGL.
     """
     run = Run.read(folder / RUN)
     with (folder / ".lock").open("w") as lock:
@@ -217,7 +217,7 @@ def run_folder(
 
 
 def main(argv: list[str]) -> int:
-    """Runs one folder; what goes wrong is told by its error.txt."""
+    """Execute the run of a folder and return the exit code; a failure is written to error.txt."""
     folder = Path(argv[0])
     every = float(argv[1]) if len(argv) > 1 else CHECKPOINT_EVERY
     parent = os.getppid()

@@ -1,4 +1,4 @@
-"""How long things take in virtual time: constants or distributions, the same for the same seed."""
+"""Latencies in virtual time: constants or distributions, drawn reproducibly from a seed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from franka_reacher_rl.core.base.seeding import spawn
 
 
 def nanoseconds(seconds: float) -> Nanoseconds:
-    """Seconds as whole nanoseconds, the unit of virtual time: sums and comparisons of whole numbers are exact."""
+    """Convert seconds to whole nanoseconds, the unit of virtual time, in which sums and comparisons are exact."""
     return round(seconds * 1e9)
 
 
 @dataclass(frozen=True)
 class Duration(Checked):
-    """A time that something takes: constant, normal about its mean, or drawn from measured samples."""
+    """A duration: constant, normally distributed, or drawn from measured samples."""
 
     mean_ms: float = param(0.0, "mean", unit="ms", minimum=0.0, maximum=60_000.0)
     sd_ms: float = param(0.0, "standard deviation; 0: always the mean", unit="ms", minimum=0.0, maximum=60_000.0)
@@ -31,7 +31,7 @@ class Duration(Checked):
 
     @classmethod
     def of(cls, value: object, where: str) -> Duration:
-        """A duration as YAML has it: a number of milliseconds, or a mapping of the fields.
+        """Parse a duration from YAML: a number of milliseconds, or a mapping of the fields.
 
         Raises:
             ValueError: It is neither, or out of range.
@@ -46,11 +46,11 @@ class Duration(Checked):
 
     @property
     def mean(self) -> float:
-        """Of what is drawn, s; of a normal duration before it is cut at 0."""
+        """Mean duration in s; for a normal distribution, the mean before negative draws are clipped to 0."""
         return 1e-3 * (float(np.mean(self.samples_ms)) if self.samples_ms else self.mean_ms)
 
     def draw(self, random: np.random.Generator) -> Nanoseconds:
-        """One value, never negative."""
+        """Draw a value, which is never negative."""
         if self.samples_ms:
             return nanoseconds(1e-3 * float(random.choice(self.samples_ms)))
         if self.sd_ms:
@@ -60,18 +60,18 @@ class Duration(Checked):
 
 @dataclass(frozen=True)
 class Latency(Checked):
-    """What takes time between an observation and what follows from it."""
+    """The latencies of a run."""
 
-    interaction: Duration = field(default_factory=Duration)  # from the decision to act until the command is out
-    sampling: Duration = field(default_factory=Duration)  # of a batch
-    batch_transfer: Duration = field(default_factory=Duration)  # of a batch to where it is used
+    interaction: Duration = field(default_factory=Duration)  # from acting until the command reaches the bridge
+    sampling: Duration = field(default_factory=Duration)  # drawing a batch
+    batch_transfer: Duration = field(default_factory=Duration)  # moving a batch to the device
     update: Duration = field(default_factory=Duration)  # one gradient update
-    policy_transfer: Duration = field(default_factory=Duration)  # until the actor can use it; the learner goes on
+    policy_transfer: Duration = field(default_factory=Duration)  # of a policy to the actor; the learner continues
     reset_seconds: float = param(0.0, "a reset takes at least this long", unit="s", minimum=0.0, maximum=600.0)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Latency:
-        """A latency as YAML has it.
+        """Parse the latencies from YAML.
 
         Raises:
             ValueError: Something in it is unknown or not allowed.
@@ -82,23 +82,23 @@ class Latency(Checked):
 
     @property
     def learner_seconds(self) -> float:
-        """What one update keeps the learner busy for, on average, s."""
+        """Mean time that one update keeps the learner busy, s."""
         return self.sampling.mean + self.batch_transfer.mean + self.update.mean
 
 
 def load_latency(name: str | Path, setting: str, changes: Mapping[str, Any] | None = None) -> Latency:
-    """The latency of one setting from `config/latency/<name>.yaml`, or the file a path names.
+    """Load the latencies of a setting from `config/latency/<name>.yaml`, or from the path of a file.
 
-    A profile has `cases`: the one named as the setting (`async_highres`) is taken, else the one named as its second
-    half (`highres`), else `default`.
+    A profile has `cases`. The case with the name of the setting (`async_highres`) is used, else the one with its name
+    without the wiring (`highres`), else `default`.
 
     Args:
-        name: Of the profile.
+        name: Name or path of the profile.
         setting: Name of the setting.
         changes: Values to replace those of the case.
 
     Raises:
-        ValueError: No such profile, no such case, or something in it is not allowed.
+        ValueError: The profile or the case does not exist, or a value in it is not allowed.
     """
     path = find_yaml("latency", str(name)) if str(name).endswith((".yaml", ".yml")) else _named(str(name))
     try:
@@ -128,15 +128,15 @@ class LatencySampler:
         self.begin(0)
 
     def begin(self, episode: int) -> None:
-        """Starts the draws of an episode."""
+        """Begin the draws of an episode."""
         self._random = np.random.default_rng(spawn(self._seed, "latency", episode))
 
     def draw(self, name: str) -> Nanoseconds:
-        """How long something takes this time."""
+        """Draw the duration of a field of `Latency`."""
         duration: Duration = getattr(self._latency, name)
         return duration.draw(self._random)
 
     @property
     def reset(self) -> Nanoseconds:
-        """How long a reset takes at least."""
+        """The shortest duration of a reset."""
         return nanoseconds(self._latency.reset_seconds)

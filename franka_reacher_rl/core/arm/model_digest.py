@@ -1,4 +1,4 @@
-"""Digest of a robot's models, by which runs of different models are told apart."""
+"""Digest of a robot's models, which distinguishes runs of different models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The action cycle of an episode on a steady clock: when the next observation is due, and when the episode ends.
+"""The action cycle of an episode: when the next observation is due, and when the episode ends.
 
-Pure: time is passed in, so the environment node and virtual time run the same code.
+The time is passed in, so the graph and virtual time run the same code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from franka_reacher_rl.core.base.settings import EpisodeSettings
 
 @dataclass(frozen=True)
 class Cycle:
-    """One observation taken."""
+    """An observation that has been taken."""
 
     step: int
     lateness: float  # s past the deadline
@@ -21,11 +21,11 @@ class Cycle:
 
 
 class EpisodeClock:
-    """Deadlines, lateness and the end of one episode.
+    """Tracks the deadlines, the lateness and the end of one episode.
 
-    The world never waits: an observation is taken when its deadline has passed and the last step's action is out. A
-    late one keeps the grid of deadlines unless it lost more than half a cycle; then the grid starts anew from it, so
-    that no burst of short cycles follows.
+    An observation is taken when its deadline has passed and the action of the last step has been sent. The world does
+    not wait meanwhile. An observation that is at most half a cycle late leaves the grid of deadlines unchanged. After a
+    later one the grid restarts at its time, so that no burst of short cycles follows.
     """
 
     def __init__(self, settings: EpisodeSettings) -> None:
@@ -39,34 +39,34 @@ class EpisodeClock:
 
     @property
     def deadline(self) -> float:
-        """When the next observation is due (s)."""
+        """When the next observation is due, s."""
         return self._deadline
 
     @property
     def acted(self) -> bool:
-        """Whether the current step's action is out."""
+        """Whether the action of the current step has been sent."""
         return self._acted
 
     def begin(self, now: float) -> Cycle:
-        """Takes the first observation."""
+        """Take the first observation."""
         self.step, self.start, self._taken, self._acted = 0, now, now, False
         self._deadline = now + self._cycle
         return Cycle(0, 0.0, None)
 
     def on_action(self, step: int) -> None:
-        """The action of a step is out; another step's (an old one) is ignored."""
+        """Record that the action of a step has been sent; one of another step is ignored."""
         self._acted = self._acted or step == self.step
 
     def due(self, now: float) -> bool:
-        """Whether the next observation is to be taken now."""
+        """Return whether the next observation is to be taken now."""
         return self._acted and now >= self._deadline
 
     def timed_out(self, now: float) -> bool:
-        """Whether the actor has been silent for too long."""
+        """Return whether the current step has waited for its action for longer than the timeout."""
         return not self._acted and now - self._taken > self._settings.action_timeout
 
     def take(self, now: float, end: EndReason | None = None) -> Cycle:
-        """Takes the next observation; the last one where time is up or `end` is given."""
+        """Take the next observation: the last one if the time is up or `end` is given."""
         self.step += 1
         lateness = now - self._deadline
         elapsed = now - self.start
