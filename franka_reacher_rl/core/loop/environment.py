@@ -97,9 +97,7 @@ class Environment:
             return self._step_deadline
         if self.phase is not Phase.RUNNING:
             return None
-        if self._clock.acted:
-            return _first_ns(self._clock.deadline)
-        return self._observed + round(self._settings.action_timeout * SECOND) + 1000
+        return self._clock.alarm
 
     # Within an episode
 
@@ -109,13 +107,13 @@ class Environment:
             return []
         self._record.add_action(action)
         self._clock.on_action(action.id.step)
-        return self._take(now) if self._clock.due(now * 1e-9) else []
+        return self._take(now) if self._clock.due(now) else []
 
     def on_alarm(self, now: Nanoseconds) -> list[Output]:
         """Do what is due: take an observation, or give up waiting for an action or a reset."""
-        if self.phase is Phase.RUNNING and self._clock.due(now * 1e-9):
+        if self.phase is Phase.RUNNING and self._clock.due(now):
             return self._take(now)
-        if self.phase is Phase.RUNNING and self._clock.timed_out(now * 1e-9):
+        if self.phase is Phase.RUNNING and self._clock.timed_out(now):
             waited = f"no action for {self._settings.action_timeout} s after step {self._clock.step}"
             warning = self._ending(f"{waited}: is the actor alive (in sync: the learner)?")
             return [warning, *self._take(now, EndReason.NO_ACTION)]
@@ -212,7 +210,7 @@ class Environment:
         self._enter(Phase.RUNNING, now)
         self._record = EpisodeRecord(self.episode, self._settings.cycle_ms, now)
         self._counters = self._senses.counters()
-        return self._observe(now, self._clock.begin(now * 1e-9), self._senses.read(now))
+        return self._observe(now, self._clock.begin(now), self._senses.read(now))
 
     def _take(self, now: Nanoseconds, end: EndReason | None = None) -> list[Output]:
         """Take the next observation: the episode's last if time is up or `end` is given."""
@@ -222,7 +220,7 @@ class Environment:
             outputs.append(self._ending(f"missing {lost}"))
             end = EndReason.INPUT_LOST
         before, sensed = self._observed, self._senses.read(now)
-        cycle = self._clock.take(now * 1e-9, end)
+        cycle = self._clock.take(now, end)
         self._record.add_cycle(sensed.reward, cycle.lateness, now - before)
         outputs += self._observe(now, cycle, sensed)
         if cycle.end is not None:
@@ -281,9 +279,3 @@ class Environment:
 
     def _ending(self, reason: str) -> Warn:
         return Warn(f"episode {self.episode} ends: {reason}", error=True)
-
-
-def _first_ns(seconds: float) -> Nanoseconds:
-    """Return the first nanosecond that, as a float of seconds, is not before a deadline."""
-    at = round(seconds * SECOND)
-    return at if at * 1e-9 >= seconds else at + 1

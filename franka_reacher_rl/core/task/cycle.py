@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from franka_reacher_rl.core.base.datatypes import EndReason
+from franka_reacher_rl.core.base.datatypes import EndReason, Nanoseconds
 from franka_reacher_rl.core.base.settings import EpisodeSettings
 
 
@@ -29,27 +29,23 @@ class EpisodeClock:
     """
 
     def __init__(self, settings: EpisodeSettings) -> None:
-        self._settings = settings
-        self._cycle = settings.cycle_ms / 1000.0
+        self._cycle: Nanoseconds = round(settings.cycle_ms * 1e6)
+        self._length: Nanoseconds = round(settings.seconds * 1e9)
+        self._timeout: Nanoseconds = round(settings.action_timeout * 1e9)
         self.step = -1
-        self.start = 0.0
-        self._deadline = 0.0
-        self._taken = 0.0
+        self._began: Nanoseconds = 0
+        self._deadline: Nanoseconds = 0  # of the next observation
+        self._taken: Nanoseconds = 0
         self._acted = False
 
     @property
-    def deadline(self) -> float:
-        """When the next observation is due, s."""
-        return self._deadline
+    def alarm(self) -> Nanoseconds:
+        """When the next observation is due or, while the step's action is missing, the step times out."""
+        return self._deadline if self._acted else self._taken + self._timeout
 
-    @property
-    def acted(self) -> bool:
-        """Whether the action of the current step has been sent."""
-        return self._acted
-
-    def begin(self, now: float) -> Cycle:
+    def begin(self, now: Nanoseconds) -> Cycle:
         """Take the first observation."""
-        self.step, self.start, self._taken, self._acted = 0, now, now, False
+        self.step, self._began, self._taken, self._acted = 0, now, now, False
         self._deadline = now + self._cycle
         return Cycle(0, 0.0, None)
 
@@ -57,22 +53,21 @@ class EpisodeClock:
         """Record that the action of a step has been sent; one of another step is ignored."""
         self._acted = self._acted or step == self.step
 
-    def due(self, now: float) -> bool:
+    def due(self, now: Nanoseconds) -> bool:
         """Return whether the next observation is to be taken now."""
         return self._acted and now >= self._deadline
 
-    def timed_out(self, now: float) -> bool:
-        """Return whether the current step has waited for its action for longer than the timeout."""
-        return not self._acted and now - self._taken > self._settings.action_timeout
+    def timed_out(self, now: Nanoseconds) -> bool:
+        """Return whether the current step has waited for its action for as long as the timeout."""
+        return not self._acted and now >= self._taken + self._timeout
 
-    def take(self, now: float, end: EndReason | None = None) -> Cycle:
+    def take(self, now: Nanoseconds, end: EndReason | None = None) -> Cycle:
         """Take the next observation: the last one if the time is up or `end` is given."""
         self.step += 1
-        lateness = now - self._deadline
-        elapsed = now - self.start
+        late = now - self._deadline
         self._taken, self._acted = now, False
-        grid = self._deadline if lateness <= self._cycle / 2 else now
+        grid = self._deadline if 2 * late <= self._cycle else now
         self._deadline = grid + self._cycle
-        if end is None and elapsed > self._settings.seconds - self._cycle / 2:
+        if end is None and 2 * (now - self._began) > 2 * self._length - self._cycle:
             end = EndReason.TIME_LIMIT
-        return Cycle(self.step, lateness, end)
+        return Cycle(self.step, 1e-9 * late, end)

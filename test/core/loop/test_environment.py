@@ -108,8 +108,8 @@ def test_an_action_of_another_step_is_ignored() -> None:
 def test_no_action_ends_the_episode() -> None:
     environment, senses = make()
     begin(environment, senses)
-    assert environment.alarm is not None and environment.alarm > 500 * MS
-    warning, *_, end = environment.on_alarm(environment.alarm)
+    assert environment.alarm == 500 * MS
+    warning, *_, end = environment.on_alarm(500 * MS)
     assert isinstance(warning, Warn) and "no action for 0.5 s" in warning.text
     assert isinstance(end, EpisodeEnd) and end.summary.end_reason == EndReason.NO_ACTION.value and not end.last
     assert environment.phase is Phase.WAITING

@@ -6,13 +6,15 @@ from franka_reacher_rl.core.base.datatypes import EndReason
 from franka_reacher_rl.core.base.settings import EpisodeSettings
 from franka_reacher_rl.core.task.cycle import EpisodeClock
 
+SECOND = 1_000_000_000
+
 
 def _run(settings: EpisodeSettings, lateness: float = 0.0) -> tuple[EpisodeClock, list]:
     clock, cycles = EpisodeClock(settings), []
-    clock.begin(100.0)
+    clock.begin(100 * SECOND)
     while not cycles or cycles[-1].end is None:
         clock.on_action(clock.step)
-        now = clock.deadline + lateness
+        now = clock.alarm + round(lateness * SECOND)
         assert clock.due(now)
         cycles.append(clock.take(now))
     return clock, cycles
@@ -41,18 +43,18 @@ def test_large_lateness_starts_the_grid_anew_and_the_episode_still_ends_in_time(
 
 def test_nothing_is_due_before_the_action_is_out():
     clock = EpisodeClock(EpisodeSettings())
-    clock.begin(0.0)
-    assert not clock.due(1.0)
+    clock.begin(0)
+    assert not clock.due(SECOND)
     clock.on_action(7)
-    assert not clock.due(1.0), "an action of another step does not count"
+    assert not clock.due(SECOND), "an action of another step does not count"
     clock.on_action(0)
-    assert clock.due(1.0) and not clock.due(0.039)
+    assert clock.due(SECOND) and not clock.due(39_999_999) and clock.alarm == 40_000_000
 
 
 def test_a_silent_actor_times_out():
     clock = EpisodeClock(EpisodeSettings(action_timeout=0.5))
-    clock.begin(0.0)
-    assert not clock.timed_out(0.4) and clock.timed_out(0.6)
+    clock.begin(0)
+    assert not clock.timed_out(SECOND // 2 - 1) and clock.timed_out(SECOND // 2) and clock.alarm == SECOND // 2
     clock.on_action(0)
-    assert not clock.timed_out(0.6)
-    assert clock.take(0.6, EndReason.NO_ACTION).end is EndReason.NO_ACTION
+    assert not clock.timed_out(SECOND)
+    assert clock.take(SECOND, EndReason.NO_ACTION).end is EndReason.NO_ACTION
