@@ -18,7 +18,7 @@ from franka_reacher_rl.core.policy.policy import Policy
 from franka_reacher_rl.core.policy.policy_store import PolicyAnnouncement, PolicyReader
 from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_ns
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns
 from franka_reacher_rl.ros.messages import action_msg, observation_from_msg, tick_from_msg, transition_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
@@ -92,9 +92,10 @@ class Actor(Node):
         if step.command is not None:
             command = JointState(name=self._robot.joints)
             command.velocity = floats_msg(self._robot.velocity_of(step.command.astype(float)), "d")
-            command.header.stamp = self.get_clock().now().to_msg()
+            leaves = steady_ns()
+            command.header.stamp = stamp_from_steady(leaves)
             self._commands.publish(command)
-            self._actions.publish(action_msg(self._loop.sent(steady_ns()), command.header.stamp))
+            self._actions.publish(action_msg(self._loop.sent(leaves), command.header.stamp))
         if step.transition is not None:
             self._transitions.publish(transition_msg(step.transition))
 
