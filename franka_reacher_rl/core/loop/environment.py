@@ -31,6 +31,7 @@ from franka_reacher_rl.core.task.summary import EpisodeRecord
 
 SECOND: Nanoseconds = 1_000_000_000
 RESET_MARGIN = 2.0  # s that a reset step may take beyond the robot file's timeout
+RETRY_AFTER: Nanoseconds = SECOND  # after a failed reset, so that a lasting failure does not flood the console
 ARM_AFTER = 1.0  # s in fault before a simulated robot is armed again
 MAX_ARMINGS = 20  # of a simulated robot in one run
 
@@ -82,6 +83,7 @@ class Environment:
         self._observed: Nanoseconds = 0
         self._steps: list[MoveTo | PlaceTarget] = []
         self._step_deadline: Nanoseconds = 0
+        self._retry_at: Nanoseconds | None = None  # of a failed reset
         self._counters: BridgeCounters | None = None
         self._armings = 0
 
@@ -135,7 +137,8 @@ class Environment:
             missing: What else must be there before a reset, in words.
         """
         self._began = now if self._began is None else self._began
-        if self.phase is Phase.WAITING and not self.waiting_for(now, missing):
+        retry = self._retry_at is None or now >= self._retry_at
+        if self.phase is Phase.WAITING and retry and not self.waiting_for(now, missing):
             return self._reset(now)
         if self.phase is Phase.SETTLING and not self.waiting_for(now):
             return self._begin(now)
@@ -170,6 +173,7 @@ class Environment:
         if success:
             return self._next_reset_step(now)
         self.episode -= 1
+        self._retry_at = now + RETRY_AFTER
         self._enter(Phase.WAITING, now)
         return [Warn(f"the reset failed and is tried again: {message}", error=True)]
 
@@ -191,7 +195,7 @@ class Environment:
 
     def _reset(self, now: Nanoseconds) -> list[Output]:
         self._enter(Phase.RESETTING, now)
-        self._reset_began = now
+        self._reset_began, self._retry_at = now, None
         self.episode += 1
         self._steps = reset_steps(self._robot, self._reset_random(self.episode))
         return self._next_reset_step(now)
