@@ -113,7 +113,8 @@ class Learner(Node):
             replay_size=len(trainer.replay),
             seconds=seconds,
             updates_per_s=(updates - self._updates_at_status) / seconds,
-            starved_of=self._shares.starved_of(shares) if updates else "",
+            # The second in which the warm-up ends is no sign of starvation.
+            starved_of=self._shares.starved_of(shares) if self._updates_at_status else "",
             **shares,
             **{name: losses.get(name, UNKNOWN) for name in LOSSES},
         )
