@@ -41,6 +41,8 @@ class Environment(Node):
         settings = declare(self, EpisodeSettings, "episode")
         self._robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name or a path"))
         seed = declare_param(self, "seed", 0, "seed of start poses and targets")
+        if seed < 0:
+            raise ValueError(f"parameter seed = {seed} is not allowed: 0 or more")
         self._plan = declare(self, RunPlan, "run")
         self._inputs = Inputs(frame_from_msg)
         self._loop = loop.Environment(settings, self._robot, self._inputs, lambda e: reset_rng(seed, e), self._plan)

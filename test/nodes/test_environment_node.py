@@ -212,7 +212,7 @@ def test_a_camera_that_stops_ends_the_episode(probe_after):
     assert world.episodes[0].end_reason == "input_lost"
 
 
-@pytest.mark.parametrize("argument", ["run.episodes:=-1", "run.training_minutes:=-2.0", "robot:=pandax"])
+@pytest.mark.parametrize("argument", ["seed:=-1", "run.episodes:=-1", "run.training_minutes:=-2.0", "robot:=pandax"])
 def test_nonsense_is_refused(ros, argument):
     ros("-p", argument)
     with pytest.raises(ValueError, match=r"not allowed|panda_sim"):
