@@ -72,7 +72,7 @@ class Environment(Node):
             EpisodeEnd: self._publish_summary,
             MoveTo: self._move,
             PlaceTarget: self._place,
-            Request: lambda request: call(self._requests[request], Trigger.Request(), self._on_trigger),
+            Request: self._request,
             Warn: self._log,
         }
         self._reset_call = LatestCall(self._on_reset_answer)
@@ -172,9 +172,14 @@ class Environment(Node):
     def _on_reset_answer(self, response: Any) -> None:
         self._send(self._loop.on_reset_step(steady_ns(), response.success, response.message))
 
-    def _on_trigger(self, response: Trigger.Response) -> None:
-        if self._loop.phase is loop.Phase.ENDED:
-            self.finish(0)
+    def _request(self, request: Request) -> None:
+        """Call the bridge. The run ends with its answer to the stop, not with a late answer to an earlier call."""
+
+        def answered(response: Trigger.Response) -> None:
+            if request is Request.STOP:
+                self.finish(0)
+
+        call(self._requests[request], Trigger.Request(), answered)
 
     def on_stop(self) -> None:
         """Wait until the last episode's summary has arrived, so that it does not end with this process."""

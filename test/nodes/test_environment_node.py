@@ -15,10 +15,13 @@ from std_srvs.srv import Trigger
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.seeding import reset_rng
+from franka_reacher_rl.core.loop.environment import Phase
+from franka_reacher_rl.core.loop.events import Request
 from franka_reacher_rl.core.task.reset import MoveTo as MoveToStep
 from franka_reacher_rl.core.task.reset import PlaceTarget as PlaceTargetStep
 from franka_reacher_rl.core.task.reset import reset_steps
 from franka_reacher_rl.msg import Action, EpisodeSummary, Observation, Reward, RobotState, RobotStatus, Tick
+from franka_reacher_rl.nodes import environment
 from franka_reacher_rl.nodes.environment import Environment
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns
@@ -190,6 +193,20 @@ def test_a_simulated_robot_is_armed_again_after_a_fault(probe_after):
     world.set_mode(RobotStatus.FAULT)
     probe.until(lambda: world.observations[-1].episode == 2)
     assert world.episodes[0].end_reason == "robot_stopped"
+
+
+def test_only_the_answer_to_the_stop_ends_the_run(ros, monkeypatch):
+    """An answer to an earlier arm request may arrive after the last episode."""
+    ros()
+    node, answers = Environment(), {}
+    monkeypatch.setattr(environment, "call", lambda client, request, answered: answers.update({client: answered}))
+    node._send([Request.ARM, Request.STOP])
+    node._loop.phase = Phase.ENDED
+    answers[node._requests[Request.ARM]](Trigger.Response(success=True))
+    assert node.exit_code is None
+    answers[node._requests[Request.STOP]](Trigger.Response(success=True))
+    assert node.exit_code == 0
+    node.destroy_node()
 
 
 def test_a_robot_that_was_stopped_on_request_stays_so(probe_after):
