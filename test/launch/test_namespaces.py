@@ -1,0 +1,47 @@
+"""Two graphs in one domain, each in a namespace, do not receive each other's messages."""
+
+import csv
+from pathlib import Path
+
+from graphs import Watcher
+from processes import until
+
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.loop.wiring import SHARED
+from franka_reacher_rl.msg import Action, RobotState
+from franka_reacher_rl.ros import qos
+
+ROBOTS = {"left": Robot.load("ur5e_sim"), "right": Robot.load("panda_sim")}
+NODES = set(SHARED)
+
+
+def _names(watcher):
+    return {f"{namespace.rstrip('/')}/{name}" for name, namespace in watcher.node.get_node_names_and_namespaces()}
+
+
+def test_two_robots_side_by_side(launch, tmp_path):
+    topics = [(Action, f"/{n}/actor/action", qos.EVENT) for n in ROBOTS]
+    topics += [(RobotState, f"/{n}/robot_bridge/robot_state", qos.RELIABLE) for n in ROBOTS]
+    watcher = Watcher(*topics)
+    try:
+        graphs = {
+            name: launch("async", namespace=name, robot=robot.name, episodes="2", run_dir=str(tmp_path / name))
+            for name, robot in ROBOTS.items()
+        }
+        until(lambda: all(watcher.heard[f"/{n}/actor/action"] for n in ROBOTS), 90.0)
+        nodes = {f"/{name}/{node}" for name, graph in graphs.items() for node in graph.nodes()}
+        until(lambda: _names(watcher) >= nodes, 20.0)
+        assert not {name for name in _names(watcher) - nodes if Path(name).name in NODES}, (
+            "a node outside its namespace"
+        )
+        for graph in graphs.values():
+            assert graph.wait(120.0) == 0, graph.text
+    finally:
+        watcher.close()
+    for name, robot in ROBOTS.items():
+        assert {len(action.action) for action in watcher.heard[f"/{name}/actor/action"]} == {robot.dof}
+        joints = {tuple(state.joint_names) for state in watcher.heard[f"/{name}/robot_bridge/robot_state"]}
+        assert joints == {tuple(robot.joints)}
+        rows = list(csv.DictReader((tmp_path / name / "episodes.csv").open(newline="")))
+        assert [row["end_reason"] for row in rows] == ["time_limit"] * 2
+        assert "nodes publish velocity commands" not in graphs[name].text
