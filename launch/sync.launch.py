@@ -2,7 +2,7 @@
 
 from launch import LaunchDescription
 
-from franka_reacher_rl.ros.launching import graph
+from franka_reacher_rl.launching.graph import graph
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -29,6 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "analysis": {"core", "experiments"},
     "bench": {"core", "sim", "virtual", "experiments"},
     "ros": {"core", "msg", "srv"},
+    "launching": {"core", "ros"},
     "nodes": {"core", "sim", "cameras", "drivers", "ros", "msg", "srv"},
     "cli": {"core", "sim", "virtual", "experiments", "analysis", "bench"},
 }

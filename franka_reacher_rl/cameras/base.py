@@ -1,11 +1,9 @@
-"""The interface of the cameras, and resizing of their frames."""
+"""The interface of the cameras."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
-
-import cv2
 
 from franka_reacher_rl.core.base.datatypes import Frame
 
@@ -36,15 +34,3 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Release the device."""
-
-
-def resized(frame: Frame, width: int, height: int) -> Frame:
-    """Return the frame scaled to (height, width, 3), cropped to its centre if the aspect ratio differs."""
-    rows, columns = frame.shape[:2]
-    if (rows, columns) == (height, width):
-        return frame
-    scale = max(width / columns, height / rows)
-    keep_columns, keep_rows = min(columns, round(width / scale)), min(rows, round(height / scale))
-    top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
-    middle = frame[top : top + keep_rows, left : left + keep_columns]
-    return cv2.resize(middle, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

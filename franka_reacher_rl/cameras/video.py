@@ -9,7 +9,8 @@ import time
 import cv2
 import numpy as np
 
-from franka_reacher_rl.cameras.base import CameraLost, Captured, resized
+from franka_reacher_rl.cameras.base import CameraLost, Captured
+from franka_reacher_rl.core.task.frames import resized
 
 _TYPICAL_FOV = math.radians(45.0)  # rad, vertical field of view of a common webcam
 

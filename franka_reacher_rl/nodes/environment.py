@@ -15,18 +15,18 @@ from franka_reacher_rl import msg, srv
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Observation, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
-from franka_reacher_rl.core.base.settings import EpisodeSettings
+from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
 from franka_reacher_rl.core.loop import environment as loop
 from franka_reacher_rl.core.loop.events import EpisodeEnd, Output, Request, RunPlan, Warn
 from franka_reacher_rl.core.loop.inputs import Inputs
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns, steady_from_stamp, steady_ns
+from franka_reacher_rl.ros.intake import FrameIntake
 from franka_reacher_rl.ros.messages import action_from_msg, observation_msg, robot_state_from_msg, summary_msg, tick_msg
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.services import LatestCall, call
-from franka_reacher_rl.ros.standard_messages import frame_from_msg
 
 _POLL_PERIOD = 0.05  # s
 _PATIENCE = 10.0  # s before a wait is reported; nodes take this long to start on a busy machine
@@ -44,7 +44,7 @@ class Environment(Node):
         if seed < 0:
             raise ValueError(f"parameter seed = {seed} is not allowed: 0 or more")
         self._plan = declare(self, RunPlan, "run")
-        self._inputs = Inputs(frame_from_msg)
+        self._inputs = Inputs(FrameIntake(declare(self, ImageSettings, "image")))
         self._loop = loop.Environment(settings, self._robot, self._inputs, lambda e: reset_rng(seed, e), self._plan)
         self._status = msg.RobotStatus()
         self._actor_ready = False

@@ -36,6 +36,13 @@ class Recorder(Node):
             "setting": declare_param(self, "setting", "async_lite", "setting file: a name or a path"),
             "robot": declare_param(self, "robot", "panda_sim", "robot file: a name or a path"),
             "camera": declare_param(self, "camera", "simulated", "source of frames, for the manifest"),
+            "camera_info_url": declare_param(self, "camera_info_url", "", "camera calibration, for the manifest"),
+            "image_topic": declare_param(self, "image_topic", "", "topic of an external camera, for the manifest"),
+            **{
+                f"{node}_node": declare_param(self, f"{node}_node", "", f"replacement of {node}, for the manifest")
+                for node in ("camera", "reward", "robot_bridge")
+            },
+            "params_file": declare_param(self, "params_file", "", "ROS parameter file of the run, copied into run_dir"),
             "seed": declare_param(self, "seed", 0, "seed of the run, for the manifest"),
             "episodes": declare_param(self, "episodes", 0, "number of the last episode, for the manifest"),
             "policy": declare_param(self, "policy", "", "policy file that is run, for the manifest"),

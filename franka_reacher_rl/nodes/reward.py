@@ -5,13 +5,14 @@ from __future__ import annotations
 import cv2
 from sensor_msgs.msg import Image
 
-from franka_reacher_rl.core.base.settings import EpisodeSettings, RewardSettings
+from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings, RewardSettings
 from franka_reacher_rl.core.task.reward import reward_of, target_mask
 from franka_reacher_rl.msg import Reward as RewardMsg
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.intake import FrameIntake
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare, on_change
-from franka_reacher_rl.ros.standard_messages import frame_from_msg, image_msg
+from franka_reacher_rl.ros.standard_messages import image_msg
 
 
 class Reward(Node):
@@ -20,6 +21,7 @@ class Reward(Node):
     def __init__(self) -> None:
         super().__init__("reward")
         cv2.setNumThreads(1)
+        self._frame = FrameIntake(declare(self, ImageSettings, "image"))
         self._cycle_ms = declare(self, EpisodeSettings, "episode").cycle_ms
         self._settings = declare(self, RewardSettings, "reward")
         on_change(self, RewardSettings, "reward", self._settings, self._take)
@@ -31,7 +33,12 @@ class Reward(Node):
         self._settings = settings
 
     def _on_image(self, image: Image) -> None:
-        mask = target_mask(frame_from_msg(image), self._settings)
+        try:
+            frame = self._frame(image)
+        except ValueError as error:
+            self.get_logger().error(f"image refused: {error}", throttle_duration_sec=5.0)
+            return
+        mask = target_mask(frame, self._settings)
         reward = reward_of(mask, self._cycle_ms, self._settings)
         self._values.publish(RewardMsg(header=image.header, coverage=float(mask.mean()), reward=reward))
         if self._masks.get_subscription_count():

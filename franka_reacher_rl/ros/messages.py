@@ -16,11 +16,20 @@ from franka_reacher_rl import msg as msgs
 from franka_reacher_rl.core.arm.bridge import Mode, Output, Status
 from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, RobotState, StepId, Tick, Transition
+from franka_reacher_rl.core.base.datatypes import (
+    Action,
+    Frame,
+    Nanoseconds,
+    Observation,
+    RobotState,
+    StepId,
+    Tick,
+    Transition,
+)
 from franka_reacher_rl.core.loop.events import EpisodeEnd
 from franka_reacher_rl.core.task.summary import COLUMNS, UNKNOWN, EpisodeSummary
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp
-from franka_reacher_rl.ros.standard_messages import bytes_msg, floats_msg, frame_from_msg, time_from_msg
+from franka_reacher_rl.ros.standard_messages import bytes_msg, floats_msg, frame_from_msg, image_msg, time_from_msg
 
 
 def robot_state_msg(robot: Robot, measured: JointMeasurement, output: Output) -> msgs.RobotState:
@@ -75,7 +84,8 @@ def observation_msg(observation: Observation, image: Image, measured: Nanosecond
 
     Args:
         observation: To send.
-        image: The message that its frame arrived in: it is sent on with its own stamp, without a copy.
+        image: The message that its frame arrived in. It is sent on as it is, without a copy, if it holds the frame, and
+            else replaced by one with the same header.
         measured: When the robot state was measured, by the steady clock.
     """
     # A header of its own: the image's header keeps the stamp of the capture.
@@ -91,8 +101,14 @@ def observation_msg(observation: Observation, image: Image, measured: Nanosecond
         lateness=observation.lateness,
         robot_stamp=stamp_from_steady(measured),
         proprioception=floats_msg(observation.proprioception),
-        image=image,
+        image=image if _holds(image, observation.frame) else image_msg(observation.frame, image.header),
     )
+
+
+def _holds(image: Image, frame: Frame) -> bool:
+    """Return whether an image has a frame's size and encoding, and no padding."""
+    height, width = frame.shape[:2]
+    return (image.encoding, image.height, image.width, image.step) == ("rgb8", height, width, 3 * width)
 
 
 def observation_from_msg(message: msgs.Observation) -> Observation:

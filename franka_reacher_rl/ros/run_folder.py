@@ -19,6 +19,11 @@ from franka_reacher_rl.core.base.files import without_none, write_atomic
 from franka_reacher_rl.core.base.provenance import GRAPH_CODE, commit, digest_code, versions
 from franka_reacher_rl.core.base.settings import Setting
 
+PARAMS_FILE = "params.yaml"  # the run's copy of its params_file
+
+# Launch arguments of a run that it keeps when it is resumed; empty: none.
+_CAMERA_AND_NODES = ("camera_info_url", "image_topic", "camera_node", "reward_node", "robot_bridge_node")
+
 
 def manifest(setting: Setting, robot: Robot, run: dict[str, Any]) -> dict[str, Any]:
     """Return the description of a run: its arguments, the whole configuration, versions and the machine."""
@@ -46,6 +51,9 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
         path.rename(folder / f"manifest.{int(path.stat().st_mtime)}.yaml")
     write_atomic(path, yaml.safe_dump(content, sort_keys=False))
     setting = {"/**": {"ros__parameters": without_none(content["setting"])}}
+    params_file = content["run"].get("params_file")
+    if params_file and Path(params_file) != folder / PARAMS_FILE:
+        write_atomic(folder / PARAMS_FILE, Path(params_file).read_text())
     write_atomic(folder / "setting.yaml", yaml.safe_dump(setting, sort_keys=False))
     write_atomic(folder / "robot.yaml", yaml.safe_dump(content["robot"], sort_keys=False))
 
@@ -67,15 +75,14 @@ class Resumed:
             run = self.manifest["run"]
             if run["wiring"] != wiring:
                 raise ValueError(f"resume:={folder} is a run of {run['wiring']}.launch.py")
-            camera, seed = run["camera"], run["seed"]
+            self.arguments = {name: str(run[name]) for name in ("camera", "seed")}
+            self.arguments |= {name: str(run.get(name, "")) for name in _CAMERA_AND_NODES}
         except (yaml.YAMLError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): the run cannot be resumed from it") from None
-        self.arguments = {
-            "setting": str(self.folder / "setting.yaml"),
-            "robot": str(self.folder / "robot.yaml"),
-            "camera": str(camera),
-            "seed": str(seed),
-        }
+        files = {"setting": "setting.yaml", "robot": "robot.yaml"}
+        if (self.folder / PARAMS_FILE).is_file():
+            files["params_file"] = PARAMS_FILE
+        self.arguments |= {name: str(self.folder / file) for name, file in files.items()}
         self.counters = self._counters()
         self.warning = self._compare()
 

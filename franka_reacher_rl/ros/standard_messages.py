@@ -6,6 +6,7 @@ import array
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
@@ -17,6 +18,20 @@ from std_msgs.msg import Header
 from franka_reacher_rl.core.base.datatypes import Frame
 
 _bridge = CvBridge()
+
+# Encodings (sensor_msgs/image_encodings.hpp) with their bytes per pixel and OpenCV's conversion to RGB. cv_bridge
+# converts the others: it would copy rgb8, and its version on PyPI does not convert YUV.
+_ENCODINGS: dict[str, tuple[int, int | None]] = {
+    "rgb8": (3, None),
+    "bgr8": (3, cv2.COLOR_BGR2RGB),
+    "mono8": (1, cv2.COLOR_GRAY2RGB),
+    "rgba8": (4, cv2.COLOR_RGBA2RGB),
+    "bgra8": (4, cv2.COLOR_BGRA2RGB),
+    "yuv422": (2, cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": (2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
+    "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
+}
 
 
 def time_msg(seconds: float) -> Time:
@@ -56,15 +71,25 @@ def frame_from_msg(image: Image) -> Frame:
     Raises:
         ValueError: The encoding cannot be converted to RGB, or the data do not have the stated size.
     """
-    row = 3 * image.width
-    if image.encoding == "rgb8" and image.step >= row and len(image.data) == image.step * image.height:
-        rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
-        return rows[:, :row].reshape(image.height, image.width, 3)
+    what = f"image of {image.width}x{image.height} {image.encoding!r} with {len(image.data)} bytes"
+    if image.encoding not in _ENCODINGS:
+        return _bridge_frame(image, what)
+    channels, conversion = _ENCODINGS[image.encoding]
+    row = channels * image.width
+    if not (image.width and image.height and image.step >= row and len(image.data) == image.step * image.height):
+        raise ValueError(f"{what} cannot be converted to RGB: step is {image.step}, and a row has {row} bytes")
+    rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
+    pixels = rows[:, :row].reshape(image.height, image.width, channels)
+    return pixels if conversion is None else cv2.cvtColor(pixels, conversion)  # type: ignore[return-value]
+
+
+def _bridge_frame(image: Image, what: str) -> Frame:
     try:
         return np.ascontiguousarray(_bridge.imgmsg_to_cv2(image, "rgb8"))
     except Exception as error:  # cv_bridge raises what its back end raises
-        what = f"image of {image.width}x{image.height} {image.encoding!r} with {len(image.data)} bytes"
-        raise ValueError(f"{what} cannot be converted to RGB: {error}") from None
+        raise ValueError(
+            f"{what} cannot be converted to RGB ({error!r}): have the camera publish one of {', '.join(_ENCODINGS)}"
+        ) from None
 
 
 def camera_info_msg(header: Header, width: int, height: int, vertical_fov: float) -> CameraInfo:

@@ -9,9 +9,10 @@ import pytest
 from geometry_msgs.msg import Point, Pose, PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
-from franka_reacher_rl.cameras.base import CameraLost, Captured, resized
+from franka_reacher_rl.cameras.base import CameraLost, Captured
 from franka_reacher_rl.cameras.grabber import Grabber
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.task.frames import resized
 from franka_reacher_rl.nodes.camera import Camera
 from franka_reacher_rl.ros import qos
 

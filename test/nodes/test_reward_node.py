@@ -17,7 +17,7 @@ HALF_RED[:, :32] = (200, 10, 30)
 
 
 def test_a_reward_has_the_stamp_of_its_frame(probe_after):
-    probe = probe_after("-p", "episode.cycle_ms:=75.0")
+    probe = probe_after("-p", "episode.cycle_ms:=75.0", "-p", "image.width:=64", "-p", "image.height:=36")
     probe.add(Reward())
     values = probe.listen(RewardMsg, "/reward/value", qos.NEWEST)
     masks = probe.listen(Image, "/reward/mask", qos.NEWEST)

@@ -10,10 +10,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation, StepId, Tick, Transition
+from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.core.loop.events import EpisodeEnd
 from franka_reacher_rl.core.task.summary import EpisodeRecord
 from franka_reacher_rl.ros import messages, standard_messages
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
+from franka_reacher_rl.ros.intake import FrameIntake
 
 RANDOM = np.random.default_rng(0)
 FRAME = RANDOM.integers(0, 256, (36, 64, 3), dtype=np.uint8)
@@ -84,6 +86,49 @@ def test_a_summary_survives_and_unknown_values_stay_unknown():
 def test_other_encodings_become_rgb():
     image = standard_messages.image_msg(np.ascontiguousarray(FRAME[:, :, ::-1]), Header(), "bgr8")
     assert np.array_equal(standard_messages.frame_from_msg(image), FRAME)
+
+
+GRAY = np.full((36, 64), 180, np.uint8)
+YUV_GRAY = np.full((36, 64, 2), 128, np.uint8)  # neutral chroma
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixels"),
+    [
+        ("mono8", GRAY),
+        ("rgba8", np.dstack([GRAY, GRAY, GRAY, GRAY])),
+        ("bgra8", np.dstack([GRAY, GRAY, GRAY, GRAY])),
+        ("yuv422", np.dstack([YUV_GRAY[..., 0], GRAY])),
+        ("yuv422_yuy2", np.dstack([GRAY, YUV_GRAY[..., 0]])),
+        ("bayer_rggb8", GRAY),
+    ],
+)
+def test_usual_encodings_become_rgb(encoding, pixels):
+    image = standard_messages.image_msg(np.ascontiguousarray(pixels), Header(), encoding)
+    frame = standard_messages.frame_from_msg(image)
+    assert frame.shape == (36, 64, 3) and frame.dtype == np.uint8
+    if encoding.startswith("yuv"):  # video range: 16 to 235
+        assert np.ptp(frame) == 0 and abs(int(frame[0, 0, 0]) - (180 - 16) * 255 / 219) <= 1
+    else:
+        assert (frame == 180).all()
+
+
+def test_an_unknown_encoding_is_refused_with_those_that_are_known():
+    image = standard_messages.image_msg(FRAME, Header(), "jpeg")
+    with pytest.raises(ValueError, match=r"64x36 'jpeg'.*have the camera publish one of rgb8, bgr8"):
+        standard_messages.frame_from_msg(image)
+
+
+@pytest.mark.parametrize(("width", "height", "encoding"), [(64, 36, "rgb8"), (640, 480, "bgr8"), (32, 18, "rgb8")])
+def test_an_observation_of_any_camera_has_the_training_resolution(width, height, encoding):
+    pixels = np.full((height, width, 3), (10, 20, 30), np.uint8)
+    image = standard_messages.image_msg(pixels, Header(stamp=Time(sec=9), frame_id="lens"), encoding)
+    intake = FrameIntake(ImageSettings(width=64, height=36))
+    sent = dataclasses.replace(OBSERVATION, frame=intake(image))
+    observation = messages.observation_from_msg(messages.observation_msg(sent, image))
+    assert observation.frame.shape == (36, 64, 3)
+    assert observation.frame[5, 5].tolist() == ([30, 20, 10] if encoding == "bgr8" else [10, 20, 30])
+    assert intake.cost()["longest_conversion_ms"] > 0.0 and intake.cost()["conversion_ms"] == 0.0
 
 
 def test_padded_rows_are_understood():

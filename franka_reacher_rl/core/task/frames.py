@@ -1,12 +1,25 @@
-"""The stack of the newest frames that the actor acts on."""
+"""Frames at the training resolution, and the stack of the newest ones that the actor acts on."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from franka_reacher_rl.core.base.datatypes import Frame
 from franka_reacher_rl.core.base.settings import ImageSettings
+
+
+def resized(frame: Frame, width: int, height: int) -> Frame:
+    """Return the frame scaled to (height, width, 3), cropped to its centre if the aspect ratio differs."""
+    rows, columns = frame.shape[:2]
+    if (rows, columns) == (height, width):
+        return frame
+    scale = max(width / columns, height / rows)
+    keep_columns, keep_rows = min(columns, round(width / scale)), min(rows, round(height / scale))
+    top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
+    middle = frame[top : top + keep_rows, left : left + keep_columns]
+    return cv2.resize(middle, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 class FrameStack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,12 @@ pytest.importorskip("launch")
 
 from launch import LaunchContext
 from launch.actions import Shutdown
+from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 
-from franka_reacher_rl.ros import launching
-from franka_reacher_rl.ros.launch_arguments import ARGUMENTS, check_names, names_on_command_line
+from franka_reacher_rl.launching import graph as launching
+from franka_reacher_rl.launching import plan
+from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,6 +70,18 @@ def test_a_setting_with_or_without_its_wiring(name: str) -> None:
         ({"evaluate": "true"}, "error: evaluate:=true needs policy:=PATH"),
         ({"evaluate": "true", "policy": "/nowhere.safetensors"}, "error: policy:=/nowhere.safetensors does not exist"),
         ({"resume": "/nowhere"}, "error: resume:=/nowhere"),
+        ({"robot": "fr3"}, "error: camera:=simulated renders the simulated arm, but robot 'fr3' is not simulated"),
+        ({"use_sim_time": "true"}, "error: use_sim_time:=true is not allowed: the action cycle and all deadlines use"),
+        ({"log_level": "warning"}, "error: log_level:=warning is not allowed (did you mean 'warn'?)"),
+        ({"namespace": "left arm"}, "error: namespace:=left arm is not allowed: Invalid namespace"),
+        ({"params_file": "/nowhere.yaml"}, "error: params_file:=/nowhere.yaml does not exist"),
+        ({"reward_node": "centering"}, "error: reward_node:=centering is not allowed: give PACKAGE/EXECUTABLE"),
+        ({"reward_node": "no_such/reward"}, "error: reward_node:=no_such/reward: there is no package 'no_such'"),
+        (
+            {"reward_node": "franka_reacher_rl/rewrad"},
+            "error: reward_node:=franka_reacher_rl/rewrad: the package has no 'rewrad' (did you mean 'reward'?)",
+        ),
+        ({"image_topic": "/images", "camera_node": "franka_reacher_rl/camera"}, "error: image_topic names a camera"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -74,6 +89,97 @@ def test_a_mistake_ends_the_launch_with_one_line(arguments: dict[str, str], mess
     entities, errors = started("sync", **arguments)
     assert len(errors) == 1 and errors[0].startswith(message)
     assert [type(entity) for entity in entities] == [Shutdown]
+
+
+def commands(wiring: str, **arguments: str) -> dict[str, list[str]]:
+    """The command line of every node, without its program, by the node's name."""
+    entities, errors = started(wiring, **arguments)
+    assert not errors
+    found = {}
+    for node in (entity for entity in entities if isinstance(entity, Node)):
+        node._perform_substitutions(made := context(**arguments))
+        made.extend_locals({"ros_specific_arguments": {"name": "NAME", "ns": "NS"}})
+        words = [perform_substitutions(made, word) for word in node.cmd[1:]]
+        found[node.node_name.rpartition("/")[2]] = words
+    return found
+
+
+def test_parameters_of_a_file_come_last(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("/left/camera: {ros__parameters: {fps: 15.0}}\n/**: {ros__parameters: {seed: 9}}")
+    words = commands("async", namespace="left", params_file=str(path))["camera"]
+    given = [words[i + 1] for i, word in enumerate(words) if word in ("--params-file", "-p")]
+    assert given[0].endswith("async_lite.yaml") and given[-1] == str(path)
+    assert all(word.partition(":=")[1] for word in given[1:-1]), "a file under the node's name would come after /**"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("camra: {ros__parameters: {fps: 15.0}}", r"'/camra' matches no node \(did you mean '/camera'\?\)"),
+        ("camera: {fps: 15.0}", "holds no parameters"),
+        ("a: [", "is not YAML"),
+        ("", "holds no parameters"),
+    ],
+)
+def test_a_parameter_file_is_checked(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    _, errors = started("async", params_file=str(path))
+    assert len(errors) == 1 and re.search(message, errors[0])
+
+
+@pytest.mark.parametrize(
+    "key", ["camera", "/camera", "/**", "/*", "/**/camera", "/left/camera", "left: {camera", "/left/**"]
+)
+def test_patterns_of_a_parameter_file(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{key}: {{ros__parameters: {{fps: 15.0}}}}" + "}" * key.count("{"))
+    in_namespace = key not in ("camera", "/camera", "/*")
+    _, errors = started("async", namespace="left" if in_namespace else "", params_file=str(path))
+    assert not errors
+    if in_namespace and "left" in key:
+        _, errors = started("async", namespace="right", params_file=str(path))
+        assert "matches no node" in errors[0]
+
+
+def test_another_packages_node_takes_a_role() -> None:
+    entities, errors = started("sync", camera_node="franka_reacher_rl/reward")
+    assert not errors
+    camera = next(e for e in entities if isinstance(e, Node) and e._Node__node_name == "camera")
+    assert camera.node_executable == "reward"
+
+
+def test_another_packages_outputs_have_the_names_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        plan, "_executable", lambda argument, given: plan.Executable(*given.split("/")) if given else None
+    )
+    made = plan.Plan("async", dict(context(robot_bridge_node="ur/bridge").launch_configurations))
+    remappings = dict(made.remappings("robot_bridge"))
+    assert remappings["velocity_command"] == "actor/velocity_command"
+    assert remappings["robot_state"] == "robot_bridge/robot_state" and remappings["stop"] == "robot_bridge/stop"
+    assert "robot_state" not in dict(made.remappings("reward"))
+
+
+def test_images_of_a_running_camera() -> None:
+    found = commands("async", image_topic="/usb_cam/image_raw", robot="fr3")
+    assert "camera" not in found and "sim_robot" not in found
+    for node in ("reward", "environment"):
+        assert "image:=/usb_cam/image_raw" in found[node]
+
+
+@pytest.mark.parametrize(
+    ("variables", "transports"),
+    [
+        ({}, "UDPv4"),
+        ({"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, "UDPv4"),
+        ({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, None),
+        ({"FASTDDS_BUILTIN_TRANSPORTS": "DEFAULT"}, None),
+        ({"FASTRTPS_DEFAULT_PROFILES_FILE": "mine.xml"}, None),
+    ],
+)
+def test_the_graph_uses_udp_unless_the_user_has_chosen(variables: dict[str, str], transports: str | None) -> None:
+    assert launching.middleware_settings(variables).get("FASTDDS_BUILTIN_TRANSPORTS") == transports
 
 
 def test_a_run_of_the_other_wiring_is_not_resumed(tmp_path: Path) -> None:

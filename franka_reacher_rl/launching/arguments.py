@@ -17,10 +17,15 @@ from franka_reacher_rl.core.base.suggestions import did_you_mean
 CHOICES = {
     "device": ("auto", "cpu", "cuda"),
     "evaluate": ("true", "false"),
+    "log_level": ("debug", "info", "warn", "error", "fatal"),
     "realtime": ("auto", "off"),
     "rviz": ("true", "false"),
     "rqt": ("true", "false"),
+    "use_sim_time": ("true", "false"),
 }
+
+# Arguments that replace a node of the graph by another package's, and the node that each replaces.
+REPLACEMENTS = {"camera_node": "camera", "reward_node": "reward", "robot_bridge_node": "robot_bridge"}
 
 
 def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
@@ -39,6 +44,12 @@ ARGUMENTS = [
     _argument("robot", "panda_sim", "robot file: a name or a path"),
     _argument("address", "", "franka driver: host name or IP address of the robot; empty: that of the robot file"),
     _argument("camera", "simulated", "simulated, a device such as /dev/video0, or a video file"),
+    _argument("camera_info_url", "", "calibration of the camera: a file:// or package:// URL or a path; empty: none"),
+    _argument("image_topic", "", "topic of a camera that is running already, instead of starting one"),
+    *(
+        _argument(name, "", f"package/executable to start instead of this package's {node}; see docs/interfaces.md")
+        for name, node in REPLACEMENTS.items()
+    ),
     _argument("device", "auto", "where updates are computed"),
     _argument("seed", "0", "seed of networks, noise, start poses and targets"),
     _argument("episodes", "0", "number of the last episode; 0: no limit"),
@@ -47,6 +58,11 @@ ARGUMENTS = [
     _argument("resume", "", "folder of a run to resume, with its setting, robot, camera and seed"),
     _argument("policy", "", "policy file to run, with evaluate:=true"),
     _argument("evaluate", "false", "run a policy without learning"),
+    _argument("namespace", "", "namespace of all nodes, for several graphs in one domain"),
+    _argument("frame_prefix", "auto", "prefix of all TF frames; auto: the namespace and a slash, or none"),
+    _argument("params_file", "", "ROS parameter file for any node, applied after all other values"),
+    _argument("log_level", "info", "lowest severity that the nodes log"),
+    _argument("use_sim_time", "false", "must be false: the graph runs in real time"),
     _argument("realtime", "auto", "real-time priority of bridge, environment and actor, where the system permits it"),
     _argument("rviz", "false", "open RViz"),
     _argument("rqt", "false", "open rqt"),
@@ -89,6 +105,11 @@ def check_choices(values: dict[str, str]) -> None:
         if values[name] not in allowed:
             hint = did_you_mean(values[name], allowed)
             raise ValueError(f"{name}:={values[name]} is not allowed{hint}: give {' or '.join(allowed)}")
+    if values["use_sim_time"] == "true":
+        raise ValueError(
+            "use_sim_time:=true is not allowed: the action cycle and all deadlines use this machine's steady clock. "
+            "To simulate faster than real time, use `experiment run`"
+        )
 
 
 def number(name: str, text: str, kind: Callable[[str], Any]) -> Any:

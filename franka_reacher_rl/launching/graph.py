@@ -1,0 +1,161 @@
+"""The launch description of the graph, which both launch files share; the wiring table sets its remappings.
+
+A mistake in the launch arguments prints one line and ends the launch with exit code 1.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import Parameter
+
+from franka_reacher_rl.core.base.paths import config_dir
+from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
+from franka_reacher_rl.launching.plan import Plan
+from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
+
+# Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
+# for a process that exited at the moment it was signalled.
+_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, 255)
+
+_SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
+
+_FAST_DDS = "rmw_fastrtps_cpp"  # the default of the supported distributions
+# With these variables the user configures the transports of Fast DDS.
+_CHOSEN_BY = (
+    "FASTDDS_BUILTIN_TRANSPORTS",
+    "FASTDDS_DEFAULT_PROFILES_FILE",
+    "FASTRTPS_DEFAULT_PROFILES_FILE",
+)
+
+
+def graph(wiring: str) -> LaunchDescription:
+    """Return the launch description of a wiring, `sync` or `async`."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start, args=[wiring])])
+
+
+def start(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
+    """Return what starts the graph, or what ends the launch where its arguments are wrong."""
+    try:
+        check_names(names_on_command_line(context))
+        return _nodes(context, wiring)
+    except (OSError, ValueError) as error:
+        return fail(context, f"error: {error}")
+
+
+def fail(context: LaunchContext, message: str) -> list[LaunchDescriptionEntity]:
+    """Print a message, set exit code 1 of the launch and return what shuts it down.
+
+    An exception would set the exit code too, but launch would print it as "Caught exception in launch". The event
+    loop's exception handler prints the message as it is.
+    """
+    _set_failed(context, message)
+    return [Shutdown(reason=message)]
+
+
+def _set_failed(context: LaunchContext, message: str) -> None:
+    context.asyncio_loop.call_exception_handler({"message": message})
+
+
+def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
+    values = {argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS}
+    plan = Plan(wiring, values)
+    nodes = [(name, _node(name, plan)) for name in plan.nodes]
+    return [
+        LogInfo(msg=plan.summary()),
+        *(SetEnvironmentVariable(name, value) for name, value in middleware_settings(os.environ).items()),
+        *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name))) for name, node in nodes),
+        *(node for _, node in nodes),
+        *_viewers(values),
+    ]
+
+
+def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables that keep tools from disturbing the graph.
+
+    With the shared-memory transport of Fast DDS, a process that attaches to the graph may stall other nodes for a third
+    of a second; over UDP this was not observed (docs/performance.md). A choice of the user, and any other middleware,
+    stays as it is.
+    """
+    if variables.get("RMW_IMPLEMENTATION", _FAST_DDS) != _FAST_DDS or any(name in variables for name in _CHOSEN_BY):
+        return {}
+    return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+
+
+def _node(name: str, plan: Plan) -> Node:
+    """Return the action that starts a node.
+
+    The parameters are separate, not a dictionary: launch_ros writes a dictionary for the node's full name, which would
+    have precedence over the `/**` entries of a params_file.
+    """
+    own = [Parameter(key, value, value_type=type(value)) for key, value in plan.parameters(name).items()]
+    executable = plan.executable(name)
+    return Node(
+        package=executable.package,
+        executable=executable.name,
+        name=name,
+        namespace=plan.namespace or None,
+        parameters=[str(plan.setting_path), *own, *([plan.params_file] if plan.params_file else [])],
+        remappings=plan.remappings(name),
+        ros_arguments=["--log-level", plan.log_level],
+        output="screen",
+        additional_env={END_WITH_PARENT: "1", REALTIME_PRIORITY: str(plan.priority(name))},
+        output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
+        sigterm_timeout=_SECONDS_TO_STOP,
+        sigkill_timeout="10",
+    )
+
+
+def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
+    """Return a handler that ends the graph when a node has exited; a failed node makes the launch fail."""
+
+    def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
+        code = event.returncode
+        if context.is_shutdown:
+            if code not in _REQUESTED:
+                _set_failed(context, f"error: {name} ended with exit code {code}")
+            return None
+        if code == 0:
+            return [Shutdown(reason="the run is complete" if name == "environment" else f"{name} ended")]
+        if code == EXIT_BAD_SETTINGS:
+            return fail(context, f"error: {name} refused its settings; its message above says why")
+        return fail(context, f"error: {name} died with exit code {code}; its messages above say why")
+
+    return on_exit
+
+
+def _viewers(values: dict[str, str]) -> list[LaunchDescriptionEntity]:
+    """Return RViz and rqt where requested and installed; closing them does not end the run."""
+    made: list[LaunchDescriptionEntity] = []
+    viewers = {
+        "rviz": ("rviz2", "rviz2", "rviz2", ["-d", str(config_dir() / "rviz" / "reacher.rviz")]),
+        "rqt": (
+            "rqt_gui",
+            "rqt_gui",
+            "rqt-common-plugins",
+            ["--perspective-file", str(config_dir() / "rqt" / "reacher.perspective")],
+        ),
+    }
+    for argument, (package, executable, debian, arguments) in viewers.items():
+        if values[argument] != "true":
+            continue
+        if _installed(package):
+            made.append(Node(package=package, executable=executable, arguments=arguments, output="log"))
+        else:
+            how = f"sudo apt install ros-$ROS_DISTRO-{debian}"
+            made.append(LogInfo(msg=f"{argument}:=true, but {package} is not installed: {how}"))
+    return made
+
+
+def _installed(package: str) -> bool:
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    return any(Path(p, "share", package).is_dir() for p in prefixes if p)

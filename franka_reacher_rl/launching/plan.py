@@ -1,0 +1,249 @@
+"""The nodes of a run and their parameters, from the launch arguments."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from rclpy.exceptions import InvalidNamespaceException
+from rclpy.validate_namespace import validate_namespace
+
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml
+from franka_reacher_rl.core.base.settings import Setting, setting_path
+from franka_reacher_rl.core.base.suggestions import did_you_mean
+from franka_reacher_rl.core.loop.wiring import SHARED, wires
+from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
+from franka_reacher_rl.launching.parameter_file import check_parameter_file
+from franka_reacher_rl.ros.run_folder import Resumed
+
+# SCHED_FIFO priorities of the nodes between an observation and its command. None of them waits for the learner.
+REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
+
+_IMAGES = "camera/image_raw"
+
+
+@dataclass(frozen=True)
+class Executable:
+    """The program of a node."""
+
+    package: str
+    name: str
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it belongs to another package."""
+        return self.package != PACKAGE
+
+
+class Plan:
+    """The nodes of a run and their parameters.
+
+    Raises:
+        ValueError: An argument is not allowed; the message says what is.
+    """
+
+    def __init__(self, wiring: str, values: dict[str, str]) -> None:
+        check_choices(values)
+        self._resumed = Resumed(values["resume"], wiring) if values["resume"] else None
+        self._values = values = values | (self._resumed.arguments if self._resumed else {})
+        self.wiring = wiring
+        self.namespace = _namespace(values["namespace"])
+        self.frame_prefix = _frame_prefix(values["frame_prefix"], self.namespace)
+        self.evaluate = values["evaluate"] == "true"
+        self.setting_path = setting_path(_automatic() if values["setting"] == "auto" else values["setting"], wiring)
+        Setting.load(self.setting_path)
+        self.robot = Robot.load(values["robot"])
+        self.seed = number("seed", values["seed"], int)
+        self.episodes = number("episodes", values["episodes"], int)
+        self.minutes = number("training_minutes", values["training_minutes"], float)
+        self._executables = {node: _executable(name, values[name]) for name, node in REPLACEMENTS.items()}
+        self._check_camera()
+        self._check_policy()
+        self.params_file = _absolute(values["params_file"])
+        if self.params_file:
+            check_parameter_file(Path(self.params_file), [f"{self.namespace}/{name}" for name in self.nodes])
+        self.run_dir = self._run_dir()
+
+    @property
+    def nodes(self) -> list[str]:
+        """The names of the nodes of this run."""
+        left_out = set() if self.robot.simulated else {"sim_robot"}
+        left_out |= {"learner"} if self.evaluate else set()
+        left_out |= {"camera"} if self._values["image_topic"] else set()
+        return [name for name in SHARED if name not in left_out]
+
+    def executable(self, node: str) -> Executable:
+        """Return the program of a node."""
+        return self._executables.get(node) or Executable(PACKAGE, node)
+
+    def remappings(self, node: str) -> list[tuple[str, str]]:
+        """Return a node's remappings: its inputs and, of another package's node, its outputs.
+
+        Such a node may name an output `x` or `~/x`, since the graph expects `<node>/x`.
+        """
+        graph = wires(self.wiring, evaluate=self.evaluate)
+        images = self._values["image_topic"] or _IMAGES
+        inputs = {name: images if output == _IMAGES else output for name, output in graph[node].items()}
+        if self.executable(node).foreign:
+            outputs = {output for fed in graph.values() for output in fed.values() if output.startswith(f"{node}/")}
+            inputs |= {output.split("/")[1]: output for output in sorted(outputs)}
+        return list(inputs.items())
+
+    def parameters(self, node: str) -> dict[str, Any]:
+        """Return the parameters of a node that the launch arguments set."""
+        values = self._values
+        robot = str(find_yaml("robots", values["robot"]))
+        length: dict[str, Any] = {"episodes": self.episodes, "training_minutes": self.minutes}
+        done = self._resumed.counters if self._resumed else {}
+        frames = {"frame_prefix": self.frame_prefix}
+        own: dict[str, dict[str, Any]] = {
+            "camera": {
+                "source": values["camera"],
+                "robot": robot,
+                "camera_info_url": values["camera_info_url"],
+                **frames,
+            },
+            "environment": {
+                "robot": robot,
+                "seed": self.seed,
+                **{f"run.{name}": value for name, value in (length | done).items()},
+            },
+            "actor": {
+                "robot": robot,
+                "seed": self.seed,
+                "policy": _absolute(values["policy"]),
+                "evaluate": self.evaluate,
+            },
+            "learner": {
+                "robot": robot,
+                "seed": self.seed,
+                "run_dir": self.run_dir,
+                "resume": self._resumed is not None,
+                "learner.device": values["device"],
+            },
+            "robot_bridge": {"robot": robot, "address": values["address"], **frames},
+            "sim_robot": {"robot": robot, **frames},
+            "recorder": {
+                "robot": robot,
+                "setting": str(self.setting_path),
+                "wiring": self.wiring,
+                **{name: values[name] for name in ("camera", "camera_info_url", "image_topic", *REPLACEMENTS)},
+                "params_file": self.params_file,
+                "policy": values["policy"],
+                "evaluate": self.evaluate,
+                "run_dir": self.run_dir,
+                "seed": self.seed,
+                **length,
+            },
+        }
+        return own.get(node, {})
+
+    @property
+    def log_level(self) -> str:
+        """The lowest severity that the nodes log."""
+        return self._values["log_level"]
+
+    def priority(self, node: str) -> int:
+        """Return a node's real-time priority; 0: ordinary scheduling."""
+        return REALTIME.get(node, 0) if self._values["realtime"] == "auto" else 0
+
+    def summary(self) -> str:
+        """Describe the run in one line for the user."""
+        length = f"{self.episodes} episodes" if self.episodes else "until stopped"
+        if self.minutes:
+            length = f"{self.minutes:g} training minutes"
+        what = "evaluating" if self.evaluate else "resuming" if self._resumed else "learning"
+        which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
+        where = f", namespace {self.namespace}" if self.namespace else ""
+        warning = f"; {self._resumed.warning}" if self._resumed and self._resumed.warning else ""
+        return f"{what}, {self.wiring}, {which}{where}, {length}{warning}"
+
+    def _check_camera(self) -> None:
+        replaced = self._values["image_topic"] or self._values["camera_node"]
+        if self._values["image_topic"] and self._values["camera_node"]:
+            raise ValueError("image_topic names a camera that is running already: leave out image_topic or camera_node")
+        if self._values["camera"] == "simulated" and not self.robot.simulated and not replaced:
+            raise ValueError(
+                f"camera:=simulated renders the simulated arm, but robot {self.robot.name!r} is not simulated. Give "
+                "camera:=/dev/video0 or another device, camera:=VIDEO_FILE, image_topic:=TOPIC or "
+                "camera_node:=PACKAGE/EXECUTABLE"
+            )
+
+    def _check_policy(self) -> None:
+        policy = self._values["policy"]
+        if self.evaluate and not policy:
+            raise ValueError("evaluate:=true needs policy:=PATH, for example runs/LAST/policy.safetensors")
+        if policy and not Path(policy).expanduser().is_file():
+            raise ValueError(f"policy:={policy} does not exist: a run writes its policy to RUN_DIR/policy.safetensors")
+        if policy and not self.evaluate:
+            raise ValueError("policy:=PATH runs a saved policy: give evaluate:=true too")
+
+    def _run_dir(self) -> str:
+        if self._resumed:
+            return str(self._resumed.folder)
+        given = self._values["run_dir"]
+        if given != "auto":
+            if given and (Path(given).expanduser() / "episodes.csv").exists():
+                raise ValueError(f"run_dir:={given} already contains a run: resume it with resume:={given}")
+            return _absolute(given)
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        what = "evaluate" if self.evaluate else self.setting_path.stem
+        where = self.namespace.replace("/", "_")
+        return os.path.abspath(f"runs/{stamp}{where}_{what}_{self.robot.name}_seed{self.seed}")
+
+
+def _automatic() -> str:
+    """Return the setting that suits this machine."""
+    if shutil.which("nvidia-smi") is None:
+        return "lite"
+    import torch  # takes seconds, so only where there may be a GPU
+
+    return "baseline" if torch.cuda.is_available() else "lite"
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
+
+
+def _namespace(given: str) -> str:
+    """Return a namespace with a leading and without a trailing slash; empty: none."""
+    namespace = f"/{given.strip('/')}" if given.strip("/") else ""
+    try:
+        validate_namespace(namespace or "/")
+    except InvalidNamespaceException as error:
+        raise ValueError(f"namespace:={given} is not allowed: {str(error).splitlines()[0]}") from None
+    return namespace
+
+
+def _frame_prefix(given: str, namespace: str) -> str:
+    """Return the prefix of TF frames, as robot_state_publisher uses it, for example `left/`."""
+    return (f"{namespace[1:]}/" if namespace else "") if given == "auto" else given
+
+
+def _executable(argument: str, given: str) -> Executable | None:
+    """Return the program that `package/executable` names; None: nothing is given.
+
+    Raises:
+        ValueError: There is no such program.
+    """
+    if not given:
+        return None
+    package, _, name = given.partition("/")
+    if not (package and name):
+        raise ValueError(f"{argument}:={given} is not allowed: give PACKAGE/EXECUTABLE")
+    try:
+        folder = Path(get_package_prefix(package)) / "lib" / package
+    except (PackageNotFoundError, ValueError):
+        raise ValueError(f"{argument}:={given}: there is no package {package!r}: build it and source it") from None
+    known = sorted(path.name for path in folder.glob("*") if os.access(path, os.X_OK) and path.is_file())
+    if name not in known:
+        hint = did_you_mean(name, known)
+        there = ", ".join(known) or "none"
+        raise ValueError(f"{argument}:={given}: the package has no {name!r}{hint}: there are {there}")
+    return Executable(package, name)
