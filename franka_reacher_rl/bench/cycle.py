@@ -113,5 +113,5 @@ def _observed(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict
     blocks = plan_blocks(options.observers, options.episodes, warmup, made.episode.seconds)
     environment, length = graph_environment(), f"episodes:={blocks[-1].episodes[-1]}"
     with running_graph(setting, options.robot, run_dir, environment, length, quiet=options.json) as graph:
-        observe(blocks, run_dir, graph, environment)
-    return observed_figures(run_dir, blocks)
+        observers = observe(blocks, run_dir, graph, environment)
+    return observed_figures(run_dir, blocks) | {"observers": float(observers)}

@@ -103,36 +103,34 @@ def plan_visits(number: int, seconds: float, rng: random.Random, first: int = 0)
 
 def observe(
     blocks: Sequence[Block], run_dir: Path, graph: subprocess.Popen[bytes], environment: Mapping[str, str]
-) -> None:
-    """Start and end observers and burners while a graph runs its episodes.
+) -> int:
+    """Start and end observers and burners while a graph runs its episodes; return the number of observers.
+
+    There are fewer than planned where episodes were cut short.
 
     Args:
         blocks: As planned.
         run_dir: The graph's run folder.
         graph: The graph's process.
         environment: Environment variables of the observers.
-
-    Raises:
-        RuntimeError: A block ended before all its processes had started.
     """
 
     def finished(episode: int) -> bool:
         return finished_episodes(run_dir) >= episode or graph.poll() is not None
 
     planned: Sequence[Visit] = ()
+    count = 0
     for block in blocks:
         while not finished(block.episodes.start - 1):
             time.sleep(_POLL_PERIOD)
         visits = block.observers if block.observed else planned
         used = attend(visits, lambda: finished(block.episodes[-1]), environment)  # noqa: B023
-        if graph.poll() is not None:
-            return
-        if len(used) < len(visits):
-            raise RuntimeError(f"a block ended when {len(used)} of its {len(visits)} processes had started")
         if block.observed:
-            planned = [burner(visit, seconds) for visit, seconds in zip(visits, used, strict=True)]
+            count += len(used)
+            planned = [burner(visit, seconds) for visit, seconds in zip(visits, used, strict=False)]
             # `ros2` leaves a daemon in the graph, which a block with burners must not have.
             subprocess.run(["ros2", "daemon", "stop"], env=environment, stdout=subprocess.DEVNULL, check=False)
+    return count
 
 
 def burner(observer: Visit, cpu_seconds: float) -> Visit:
