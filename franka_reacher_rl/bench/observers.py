@@ -124,12 +124,15 @@ def observe(
         while not finished(block.episodes.start - 1):
             time.sleep(_POLL_PERIOD)
         visits = block.observers if block.observed else planned
-        used = attend(visits, lambda: finished(block.episodes[-1]), environment)  # noqa: B023
+        try:
+            used = attend(visits, lambda: finished(block.episodes[-1]), environment)  # noqa: B023
+        finally:
+            if block.observed:
+                # `ros2` leaves a daemon in the graph, which a block with burners must not have.
+                subprocess.run(["ros2", "daemon", "stop"], env=environment, stdout=subprocess.DEVNULL, check=False)
         if block.observed:
             count += len(used)
             planned = [burner(visit, seconds) for visit, seconds in zip(visits, used, strict=False)]
-            # `ros2` leaves a daemon in the graph, which a block with burners must not have.
-            subprocess.run(["ros2", "daemon", "stop"], env=environment, stdout=subprocess.DEVNULL, check=False)
     return count
 
 
