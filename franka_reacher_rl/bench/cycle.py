@@ -1,50 +1,36 @@
-"""`bench cycle`: how late the actions of the async ROS graph are beside a learner that updates without pause."""
+"""`bench cycle`: how late the actions of the async ROS graph are, and how old its observations.
+
+Without `--observers`, the learner updates without pause. With it, the graph runs as usual while tools come and go.
+"""
 
 from __future__ import annotations
 
 import argparse
 import csv
 import json
-import os
-import random
+import math
 import shutil
-import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
-from franka_reacher_rl.core.base.files import without_none
-from franka_reacher_rl.core.base.settings import Setting, setting_path
+from franka_reacher_rl.bench.graph import UNLIMITED, graph_environment, running_graph, short_setting
+from franka_reacher_rl.bench.observers import observe, observed_figures, plan_blocks
+from franka_reacher_rl.core.base.settings import Setting
 
-_UNLIMITED = 1e9  # updates per step
-_WARMUP_BATCHES = 2  # the warm-up ends when this many batches are stored
+_SETTING, _OBSERVED_SETTING = "baseline", "lite"  # the learner of lite leaves two cores time for observers
 
 
 def busy_setting(name: str, folder: Path, cycle_ms: float | None = None) -> Path:
     """Write a copy of a setting whose learner has no update budget and hardly any warm-up; return its path.
 
-    Args:
-        name: Name or path of a setting of the async wiring.
-        folder: The folder to write to.
-        cycle_ms: The action cycle time in ms; None: the setting's.
-
     Raises:
         ValueError: There is no such setting, or the cycle time is not allowed.
     """
-    source = setting_path(name, "async")
-    setting = Setting.load(source)
-    warmup = _WARMUP_BATCHES * setting.learner.batch_size
-    learner = replace(setting.learner, max_updates_per_step=_UNLIMITED, warmup_steps=warmup, checkpoint_period=0.0)
-    episode = replace(setting.episode, cycle_ms=setting.episode.cycle_ms if cycle_ms is None else cycle_ms)
-    values = without_none(replace(setting, episode=episode, learner=learner).to_mapping())
-    path = folder / f"{source.stem}_busy.yaml"
-    path.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
-    return path
+    return short_setting(name, folder, cycle_ms, budget=UNLIMITED)
 
 
 def read_column(path: Path, name: str, since: float = 0.0) -> npt.NDArray[np.float64]:
@@ -89,31 +75,43 @@ def run(options: argparse.Namespace) -> int:
     """Run the graph and print the figures; return the exit code.
 
     Raises:
-        ValueError: There is no such setting, or ROS 2 is missing.
+        ValueError: There is no such setting, a number is not allowed, or ROS 2 is missing.
     """
+    if options.observers < 0 or options.episodes < 2:
+        raise ValueError("--observers must not be negative, and --episodes must be at least 2")
     if shutil.which("ros2") is None:
         raise ValueError("needs ROS 2: run ./reacher bench cycle, or source the setup.bash of ROS 2")
-    with tempfile.TemporaryDirectory() as folder:
-        setting = busy_setting(options.setting, Path(folder), options.cycle_ms)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.observers:
+            setting = short_setting(options.setting or _OBSERVED_SETTING, folder, options.cycle_ms)
+        else:
+            setting = busy_setting(options.setting or _SETTING, folder, options.cycle_ms)
         try:
-            _launch(setting, options.robot, options.minutes, Path(folder) / "run", quiet=options.json)
-            found = figures(Path(folder) / "run")
+            found = (_observed if options.observers else _busy)(options, setting, folder / "run")
         except (ValueError, RuntimeError) as error:
             print(error, file=sys.stderr)
             return 1
     if options.json:
         print(json.dumps(found))
     else:
-        for name, value in found.items():
-            print(f"{name:34} {value:10.3f}")
+        for figure, value in found.items():
+            print(f"{figure:41} {value:10.3f}")
     return 0
 
 
-def _launch(setting: Path, robot: str, minutes: float, run_dir: Path, quiet: bool) -> None:
-    environment = os.environ | {"ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100))}
-    command = ["ros2", "launch", "franka_reacher_rl", "async.launch.py", f"setting:={setting}", f"robot:={robot}"]
-    command += [f"training_minutes:={minutes}", f"run_dir:={run_dir}"]
-    output = subprocess.DEVNULL if quiet else None
-    done = subprocess.run(command, env=environment, stdout=output, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the graph ended with exit code {done.returncode}")
+def _busy(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str, float]:
+    length = f"training_minutes:={options.minutes}"
+    with running_graph(setting, options.robot, run_dir, graph_environment(), length, quiet=options.json):
+        pass
+    return figures(run_dir)
+
+
+def _observed(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str, float]:
+    made = Setting.load(setting)
+    warmup = 1 + math.ceil(made.learner.warmup_steps / made.episode.steps)
+    blocks = plan_blocks(options.observers, options.episodes, warmup, made.episode.seconds)
+    environment, length = graph_environment(), f"episodes:={blocks[-1].episodes[-1]}"
+    with running_graph(setting, options.robot, run_dir, environment, length, quiet=options.json) as graph:
+        observers = observe(blocks, run_dir, graph, environment)
+    return observed_figures(run_dir, blocks) | {"observers": float(observers)}

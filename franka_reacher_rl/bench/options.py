@@ -28,7 +28,15 @@ def add_cycle(parser: argparse.ArgumentParser) -> None:
     """Add the options of `bench cycle`."""
     add = parser.add_argument
     add("--minutes", type=float, default=2.0, help="training time in minutes (default: %(default)s)")
-    add("--setting", default="baseline", help="async setting: a name or a path (default: %(default)s)")
+    add(
+        "--observers", type=int, default=0, metavar="N",
+        help="instead of a busy learner: N tools that come and go, and as many CPU burners in their place",
+    )  # fmt: skip
+    add(
+        "--episodes", type=int, default=12, metavar="N",
+        help="with --observers: episodes with tools, and as many with CPU burners (default: %(default)s)",
+    )  # fmt: skip
+    add("--setting", help="async setting: a name or a path (default: baseline; with --observers: lite)")
     add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
     add("--cycle-ms", type=float, help="action cycle time in ms (default: the setting's)")
     add("--json", action="store_true", help="print JSON only")

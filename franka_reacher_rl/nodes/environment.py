@@ -158,7 +158,11 @@ class Environment(Node):
         self._reset_call(self._place_target, srv.PlaceTarget.Request(position=Point(x=x, y=y)))
 
     def _log(self, warning: Warn) -> None:
-        (self.get_logger().error if warning.error else self.get_logger().warning)(warning.text)
+        # On lines of their own: rclpy refuses to log from one line with different severities.
+        if warning.error:
+            self.get_logger().error(warning.text)
+        else:
+            self.get_logger().warning(warning.text)
 
     def _set_alarm(self) -> None:
         """Set the timer to the loop's alarm; one that fired early is set again."""

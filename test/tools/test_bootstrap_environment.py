@@ -13,6 +13,7 @@ import pytest
 from bootstrap import installed_ros, launch_packages, python_packages
 from bootstrap.cmake_paths import correct_cmake_files
 from bootstrap.environment import OwnEnvironment, command_script, prepend
+from bootstrap.problem import Problem
 from bootstrap.workspace import Workspace, contents, files, remove_dangling_links
 
 
@@ -173,3 +174,42 @@ def test_links_to_removed_files_go(tmp_path: Path) -> None:
     (tmp_path / "bad").symlink_to(tmp_path / "gone")
     remove_dangling_links(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good", "kept"]
+
+
+def ros_package(folder: Path, name: str) -> Path:
+    """A folder with a package.xml."""
+    folder.mkdir(parents=True)
+    (folder / "package.xml").write_text(f"<package><name> {name} </name></package>")
+    (folder / "node").write_text("1")
+    return folder
+
+
+def test_added_packages_are_built_until_their_folder_is_gone(tmp_path: Path) -> None:
+    workspace = Workspace(checkout(tmp_path / "checkout"), "ws")
+    mine = ros_package(tmp_path / "mine", "my_reward")
+    workspace.add([str(mine)])
+    workspace.add([str(mine), str(ros_package(tmp_path / "other", "other"))])
+    assert [prefix.name for prefix in workspace.prefixes] == ["franka_reacher_rl", "my_reward", "other"]
+    before = workspace.step(dict, "1").inputs
+    (mine / ".git").mkdir()
+    (mine / ".git" / "index").write_text("1")
+    assert workspace.step(dict, "1").inputs == before
+    (mine / "node").write_text("2")
+    assert workspace.step(dict, "1").inputs != before
+    (mine / "package.xml").unlink()
+    assert [prefix.name for prefix in workspace.prefixes] == ["franka_reacher_rl", "other"]
+
+
+def test_only_a_ros_package_can_be_added(tmp_path: Path) -> None:
+    (tmp_path / "package.xml").write_text("<package/>")
+    with pytest.raises(Problem, match="contains no package name"):
+        Workspace(tmp_path, "ws").add([str(tmp_path)])
+    with pytest.raises(Problem, match="nowhere is not a ROS package: it contains no package.xml"):
+        Workspace(tmp_path, "ws").add([str(tmp_path / "nowhere")])
+
+
+def test_programs_find_added_packages(tmp_path: Path) -> None:
+    environment = OwnEnvironment(tmp_path)
+    variables = environment.variables({}, tmp_path / "ours", tmp_path / "theirs")
+    assert variables["AMENT_PREFIX_PATH"] == f"{tmp_path}/ours:{tmp_path}/theirs:{environment.venv}"
+    assert [Path(path).parents[2].name for path in variables["PYTHONPATH"].split(":")] == ["ours", "theirs"]

@@ -47,7 +47,7 @@ Develop:
   test integration [...]         run the tests that take minutes
   lint                           run ruff and mypy
   setup                          set up and build
-  build                          build again
+  build [FOLDER ...]             build again; with the ROS packages in these folders, now and in later builds
   clean [build]                  remove everything that this script has created, or only the builds
 
 The first command sets everything up. It uses an installed ROS 2 (sourced, or in /opt/ros). Where there is none, it
@@ -185,7 +185,8 @@ def setup(machine: Machine, rest: list[str]) -> int:
 
 
 def build(machine: Machine, rest: list[str]) -> int:
-    """Build, even if nothing has changed."""
+    """Build, even if nothing has changed; packages in the given folders are added to the build."""
+    machine.workspace.add(rest)
     for stamp in machine.folder.glob("ws*/stamps/build"):
         stamp.unlink()
     machine.prepare()

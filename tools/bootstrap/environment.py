@@ -104,7 +104,7 @@ class OwnEnvironment:
                 "REACHER_PYTHON=/path/to/python3.11 ./reacher setup"
             )
 
-    def variables(self, base: Mapping[str, str], package_prefix: Path) -> dict[str, str]:
+    def variables(self, base: Mapping[str, str], *package_prefixes: Path) -> dict[str, str]:
         """Return the environment variables of a process in the environment.
 
         Paths of other ROS installations and of other Python packages are removed, because mixing them causes errors
@@ -112,16 +112,17 @@ class OwnEnvironment:
 
         Args:
             base: The variables to start from.
-            package_prefix: The folder in which the built package is installed.
+            package_prefixes: The folders in which the built packages are installed.
         """
-        prefixes = f"{package_prefix}:{self.venv}"
+        prefixes = ":".join(map(str, (*package_prefixes, self.venv)))
+        modules = [prefix / "lib" / f"python{self.python_version}" / "site-packages" for prefix in package_prefixes]
         result = dict(base)
         result.pop("PYTHONHOME", None)
         result.update(
             VIRTUAL_ENV=str(self.venv),
             AMENT_PREFIX_PATH=prefixes,
             CMAKE_PREFIX_PATH=prefixes,
-            PYTHONPATH=str(package_prefix / "lib" / f"python{self.python_version}" / "site-packages"),
+            PYTHONPATH=":".join(map(str, modules)),
             PYTHONNOUSERSITE="1",
             ROS_DISTRO="jazzy",
             ROS_VERSION="2",
@@ -132,7 +133,7 @@ class OwnEnvironment:
         )
         bundled = sorted(self.site_packages.glob("ros_*.libs"))
         result["PATH"] = prepend(base.get("PATH", "/usr/bin:/bin"), self.venv / "bin")
-        libraries = (package_prefix / "lib", self.venv / "lib", *bundled)
+        libraries = (*(prefix / "lib" for prefix in package_prefixes), self.venv / "lib", *bundled)
         result["LD_LIBRARY_PATH"] = prepend(base.get("LD_LIBRARY_PATH", ""), *libraries)
         return result
 

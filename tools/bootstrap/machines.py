@@ -24,6 +24,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 class Machine(ABC):
     """Prepares an environment with the built package and runs commands in it."""
 
+    workspace: Workspace
+
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
         self.folder = checkout / ".reacher"
@@ -98,7 +100,7 @@ class OwnMachine(Machine):
 
     def command(self, command: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Return the arguments and environment variables that run a command in the environment."""
-        variables = self.environment.variables(os.environ, self.workspace.prefix)
+        variables = self.environment.variables(os.environ, *self.workspace.prefixes)
         return list(command), with_defaults(variables)
 
     def source_file(self) -> Path:
@@ -106,7 +108,7 @@ class OwnMachine(Machine):
         return self.folder / "env.sh"
 
     def _write_source_file(self) -> None:
-        variables = with_defaults(self.environment.variables({"PATH": ""}, self.workspace.prefix))
+        variables = with_defaults(self.environment.variables({"PATH": ""}, *self.workspace.prefixes))
         lines = ["# Written by ./reacher: `source` this file to enter its environment."]
         for name, value in sorted(variables.items()):
             if name in ("PATH", "LD_LIBRARY_PATH"):  # the user's own entries follow
