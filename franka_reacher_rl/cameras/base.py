@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 
-from franka_reacher_rl.core.base.datatypes import Frame
+from franka_reacher_rl.core.base.calibration import Calibration, centre_crop
+from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Captured:
     """A frame with the time of its capture."""
 
     frame: Frame
-    stamp: float  # s since the epoch (wall time), for the message
+    time: Nanoseconds  # on the steady clock
 
 
 class CameraLost(RuntimeError):
@@ -25,7 +27,9 @@ class CameraLost(RuntimeError):
 class FrameSource(Protocol):
     """A camera, which is opened, read and closed in one thread."""
 
-    vertical_fov: float  # rad; a typical value if the camera does not report its own
+    calibration: Calibration | None  # of the frames that `read` returns; None if unknown
+    values: Mapping[str, object]  # how the camera is set, for the diagnostics
+    warnings: Sequence[str]  # why its frames may not be those that were asked for
 
     def read(self) -> Captured | None:
         """Wait for the next frame, and return None after a short time without one, so that the caller can stop.
@@ -43,8 +47,6 @@ def resized(frame: Frame, width: int, height: int) -> Frame:
     rows, columns = frame.shape[:2]
     if (rows, columns) == (height, width):
         return frame
-    scale = max(width / columns, height / rows)
-    keep_columns, keep_rows = min(columns, round(width / scale)), min(rows, round(height / scale))
-    top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
-    middle = frame[top : top + keep_rows, left : left + keep_columns]
+    crop = centre_crop(columns, rows, width, height)
+    middle = frame[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
     return cv2.resize(middle, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
