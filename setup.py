@@ -3,8 +3,8 @@
 With ROS 2, colcon builds the package from CMakeLists.txt instead, including messages, nodes and launch files.
 """
 
-import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
@@ -17,8 +17,7 @@ def requirements(path: str) -> list[str]:
     return [line for line in lines if line]
 
 
-VERSION = re.search(r'__version__ = "(.+)"', (HERE / "franka_reacher_rl/__init__.py").read_text())
-assert VERSION is not None, "franka_reacher_rl/__init__.py defines no __version__"
+PACKAGE_XML = ElementTree.parse(HERE / "package.xml")
 
 FRANKY, RAY = requirements("tools/requirements/optional.txt")
 
@@ -27,15 +26,18 @@ CONFIG_FOLDERS = sorted({path.parent.relative_to(HERE) for path in (HERE / "conf
 
 setup(
     name="franka-reacher-rl",
-    version=VERSION.group(1),
-    description="Real-time reinforcement learning on a velocity-controlled arm, synchronous and asynchronous.",
-    license="Apache-2.0",
+    version=PACKAGE_XML.findtext("version"),
+    description=" ".join(PACKAGE_XML.findtext("description", "").split()),
+    license=PACKAGE_XML.findtext("license"),
     python_requires=">=3.10",
     packages=["franka_reacher_rl", *(f"franka_reacher_rl.{name}" for name in find_packages("franka_reacher_rl"))],
     package_data={"": ["*.xml", "*.yaml", "*.stl", "*.obj"]},
     data_files=[
-        (f"share/franka_reacher_rl/{folder}", [str(path) for path in sorted(folder.glob("*")) if path.is_file()])
-        for folder in CONFIG_FOLDERS
+        ("share/franka_reacher_rl", ["package.xml"]),
+        *(
+            (f"share/franka_reacher_rl/{folder}", [str(path) for path in sorted(folder.glob("*")) if path.is_file()])
+            for folder in CONFIG_FOLDERS
+        ),
     ],
     install_requires=[*requirements("requirements.txt"), *requirements("tools/requirements/rosdep.txt")],
     extras_require={"franka": [FRANKY], "ray": [RAY], "dev": requirements("tools/requirements/dev.txt")},

@@ -6,3 +6,5 @@ import random
 # From the system's entropy: seeded tests elsewhere must not make two sessions share a domain.
 os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 100))
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+if os.environ.get("ROS_DISTRO") == "humble":  # which knows no ranges
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from franka_reacher_rl.core.base.datatypes import Frame
+from franka_reacher_rl.core.base.calibration import Calibration
+from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class Captured:
     """A frame with the time of its capture."""
 
     frame: Frame
-    stamp: float  # s since the epoch (wall time), for the message
+    time: Nanoseconds  # on the steady clock
 
 
 class CameraLost(RuntimeError):
@@ -23,7 +25,9 @@ class CameraLost(RuntimeError):
 class FrameSource(Protocol):
     """A camera, which is opened, read and closed in one thread."""
 
-    vertical_fov: float  # rad; a typical value if the camera does not report its own
+    calibration: Calibration | None  # of the frames that `read` returns; None if unknown
+    values: Mapping[str, object]  # how the camera is set, for the diagnostics
+    warnings: Sequence[str]  # why its frames may not be those that were asked for
 
     def read(self) -> Captured | None:
         """Wait for the next frame, and return None after a short time without one, so that the caller can stop.

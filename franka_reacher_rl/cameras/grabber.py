@@ -82,7 +82,7 @@ class Grabber:
                 self._stopping.wait(wait)
                 self.health.reopened += 1
             except Exception as error:  # an exception that ends a thread would go unnoticed
-                self.health.error = f"{type(error).__name__}: {error}"
+                self.health.error = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
                 self._on_missing(self.health.error)
                 return
 

@@ -12,16 +12,19 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Header
 
 from franka_reacher_rl.cameras.base import Captured, FrameSource
+from franka_reacher_rl.cameras.device import DeviceCamera, DeviceSettings
 from franka_reacher_rl.cameras.grabber import Grabber
 from franka_reacher_rl.cameras.simulated import SimulatedCamera, StateFeed
-from franka_reacher_rl.cameras.video import DeviceCamera, VideoCamera
+from franka_reacher_rl.cameras.video_file import VideoCamera
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.calibration import Calibration
 from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_ns, steady_seconds
+from franka_reacher_rl.ros.camera_info import calibration_path, camera_info_msg
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns, steady_seconds
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
-from franka_reacher_rl.ros.standard_messages import camera_info_msg, image_msg, time_from_msg, time_msg
+from franka_reacher_rl.ros.standard_messages import image_msg
 
 
 class Camera(Node):
@@ -38,18 +41,26 @@ class Camera(Node):
             "source of the frames: simulated, a device such as /dev/video0, or a video file",
         )
         self._fps = float(declare_param(self, "fps", 60.0, "requested frame rate [Hz]"))
-        self._frame_id = declare_param(self, "frame_id", "camera_optical_frame", "frame_id of the images")
-        self._robot_name = declare_param(
-            self, "robot", "panda_sim", "robot file of the simulated camera: a name in config/robots, or a path"
+        self._device = declare(self, DeviceSettings, "camera")
+        robot = declare_param(
+            self,
+            "robot",
+            "panda_sim",
+            "robot file, with the camera's frame and the simulated camera: a name in config/robots, or a path",
         )
+        self._robot = Robot.load(robot)
+        frame = declare_param(self, "frame_id", "", "frame_id of the images; empty: the frame in the robot file")
+        prefix = declare_param(self, "frame_prefix", "", "put before the frame_id of the images, for example left/")
+        self._frame_id = prefix + (frame or self._robot.camera.frame)
+        self._calibration = self._load_calibration()
         if not 1.0 <= self._fps <= 1000.0:
             raise ValueError(f"parameter fps = {self._fps} is not allowed: 1 to 1000 Hz")
         self._images = self.create_publisher(Image, "~/image_raw", qos.NEWEST)
         self._infos = self.create_publisher(CameraInfo, "~/camera_info", qos.NEWEST)
         self._feed = StateFeed()
         self._frames_before, self._measured_at = 0, steady_seconds()
+        self._opened: FrameSource | None = None
         if self._source == "simulated":
-            self._robot = Robot.load(self._robot_name)
             self.create_subscription(JointState, "joint_states", self._on_joints, qos.NEWEST)
             self.create_subscription(PoseStamped, "target", self._on_target, qos.LATCHED)
         elif not Path(self._source).exists():
@@ -60,20 +71,45 @@ class Camera(Node):
         self._grabber = Grabber(self._open, self._publish, self._on_missing, self._on_lost)
         self._grabber.start()
 
+    def _load_calibration(self) -> Calibration | None:
+        url = declare_param(
+            self,
+            "camera_info_url",
+            "",
+            "calibration of a device or video file, as camera_calibration writes it: package://PACKAGE/PATH, "
+            "file:///PATH or a path; empty: uncalibrated",
+        )
+        if not url:
+            return None
+        if self._source == "simulated":
+            raise ValueError(
+                f"camera_info_url {url!r} is not allowed with the simulated camera, whose calibration is known: leave "
+                "it empty"
+            )
+        return Calibration.load(calibration_path(url))
+
     def _open(self) -> FrameSource:
+        source = self._source_of_frames()
+        self.get_logger().info(f"camera {self._source}: {source.values['mode']}")
+        for warning in source.warnings:
+            self.get_logger().warning(warning)
+        self._opened = source
+        return source
+
+    def _source_of_frames(self) -> FrameSource:
         size = (self._image.width, self._image.height)
         if self._source == "simulated":
             return SimulatedCamera(self._robot, self._feed, *size, self._fps)
         if self._source.startswith("/dev/"):
-            return DeviceCamera(self._source, *size, self._fps)
-        return VideoCamera(self._source, *size, self._fps)
+            return DeviceCamera(self._source, *size, self._fps, self._device, self._calibration)
+        return VideoCamera(self._source, *size, self._fps, self._calibration)
 
     def _publish(self, captured: Captured, source: FrameSource) -> None:
         """Publish a frame, in the grabber's thread, so that it does not wait for the executor."""
-        header = Header(stamp=time_msg(captured.stamp), frame_id=self._frame_id)
+        header = Header(stamp=stamp_from_steady(captured.time), frame_id=self._frame_id)
         self._images.publish(image_msg(captured.frame, header))
         if self._infos.get_subscription_count():
-            self._infos.publish(camera_info_msg(header, self._image.width, self._image.height, source.vertical_fov))
+            self._infos.publish(camera_info_msg(header, self._image.width, self._image.height, source.calibration))
 
     def _on_missing(self, reason: str) -> None:
         self.get_logger().fatal(f"no camera: {reason}")
@@ -88,10 +124,8 @@ class Camera(Node):
             q = np.array([position[joint] for joint in self._robot.joints])
         except KeyError as error:
             raise ValueError(f"joint_states lacks joint {error}: it contains {', '.join(message.name)}") from None
-        stamp = message.header.stamp
         # After a step of the wall clock, a stamp may appear to be in the future; the camera would wait for that time.
-        measured = min(steady_from_stamp(stamp), steady_ns()) * 1e-9
-        self._feed.set_state(q, time_from_msg(stamp), measured)
+        self._feed.set_state(q, min(steady_from_stamp(message.header.stamp), steady_ns()))
 
     def _on_target(self, message: PoseStamped) -> None:
         p = message.pose.position
@@ -101,7 +135,13 @@ class Camera(Node):
         health, now = self._grabber.health, steady_seconds()
         rate = (health.frames - self._frames_before) / max(1e-6, now - self._measured_at)
         self._frames_before, self._measured_at = health.frames, now
-        values = {"frames": health.frames, "frames_per_second": round(rate, 1), "reopened": health.reopened}
+        values: dict[str, object] = {
+            "frames": health.frames,
+            "frames_per_second": round(rate, 1),
+            "requested_frames_per_second": self._fps,
+            "reopened": health.reopened,
+            **(self._opened.values if self._opened else {}),
+        }
         if health.error:
             return DiagnosticStatus.ERROR, f"no frames: {health.error}", values
         if health.frozen and self._source.startswith("/dev/"):
@@ -110,6 +150,8 @@ class Camera(Node):
         if health.black:
             self.get_logger().warning("the camera's frames are black", throttle_duration_sec=10.0)
             return DiagnosticStatus.WARN, "frames are black: check the lens cover and the light", values
+        if self._opened and self._opened.warnings:
+            return DiagnosticStatus.WARN, "; ".join(self._opened.warnings), values
         return DiagnosticStatus.OK, f"{rate:.1f} frames per second", values
 
     def on_stop(self) -> None:

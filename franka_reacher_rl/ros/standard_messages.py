@@ -12,7 +12,7 @@ import numpy.typing as npt
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge
 from geometry_msgs.msg import Pose, Quaternion
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from franka_reacher_rl.core.base.datatypes import Frame
@@ -90,18 +90,6 @@ def _bridge_frame(image: Image, what: str) -> Frame:
         raise ValueError(
             f"{what} cannot be converted to RGB ({error!r}): have the camera publish one of {', '.join(_ENCODINGS)}"
         ) from None
-
-
-def camera_info_msg(header: Header, width: int, height: int, vertical_fov: float) -> CameraInfo:
-    """Return the calibration of a pinhole camera without distortion; vertical_fov in rad."""
-    f = 0.5 * height / np.tan(0.5 * vertical_fov)
-    info = CameraInfo(header=header, width=width, height=height, distortion_model="plumb_bob")
-    cx, cy = width / 2.0, height / 2.0
-    info.d = [0.0] * 5
-    info.k = [f, 0.0, cx, 0.0, f, cy, 0.0, 0.0, 1.0]
-    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-    info.p = [f, 0.0, cx, 0.0, 0.0, f, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
-    return info
 
 
 def pose_msg(transform: npt.NDArray[np.float64]) -> Pose:

@@ -6,6 +6,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+import yaml
 from geometry_msgs.msg import Point, Pose, PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
@@ -34,7 +35,9 @@ def test_a_video_file_is_published_at_the_training_resolution(probe_after, video
     infos = probe.listen(CameraInfo, "/camera/camera_info", qos.NEWEST)
     probe.until(lambda: len(images) > 15 and infos)
     assert (images[0].width, images[0].height, images[0].encoding) == (64, 36, "rgb8")
-    assert (infos[0].width, infos[0].height) == (64, 36) and infos[0].k[0] > 0
+    assert (infos[0].width, infos[0].height) == (64, 36)
+    assert not any(infos[0].k) and not any(infos[0].p), "the camera of a video file is not calibrated"
+    assert images[0].header.frame_id == infos[0].header.frame_id == "wrist_camera_optical_frame"
     stamps = [m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec for m in images]
     assert np.all(np.diff(stamps) > 0) and 1 / 120 < np.median(np.diff(stamps)) < 1 / 30
     assert len({bytes(m.data) for m in images}) > 3, "the video plays and repeats"
@@ -55,9 +58,57 @@ def test_a_file_that_is_not_a_video_ends_the_node(probe_after, tmp_path):
     probe.until(lambda: node.exit_code == 1)
 
 
-class _Source:
-    vertical_fov = 0.8
+def _calibration(path, width=320, height=180):
+    matrix, projection = [400.0, 0, 160.0, 0, 410.0, 90.0, 0, 0, 1], [400.0, 0, 160.0, 0, 0, 410.0, 90.0, 0, 0, 0, 1, 0]
+    document = {
+        "image_width": width,
+        "image_height": height,
+        "distortion_model": "plumb_bob",
+        "camera_matrix": {"data": matrix},
+        "distortion_coefficients": {"data": [0.1, 0.0, 0.0, 0.0, 0.0]},
+        "rectification_matrix": {"data": [1, 0, 0, 0, 1, 0, 0, 0, 1]},
+        "projection_matrix": {"data": projection},
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
 
+
+def test_a_calibration_is_published_for_the_resized_frames(probe_after, video, tmp_path):
+    url = f"file://{_calibration(tmp_path / 'a b.yaml')}".replace(" ", "%20")
+    values = {"source": video, "image.width": 64, "image.height": 36, "camera_info_url": url}
+    values |= {"frame_prefix": "left/", "frame_id": "eye"}
+    probe = probe_after(*(word for name, value in values.items() for word in ("-p", f"{name}:={value}")))
+    probe.add(Camera())
+    infos = probe.listen(CameraInfo, "/camera/camera_info", qos.NEWEST)
+    probe.until(lambda: infos)
+    assert (infos[0].k[0], infos[0].k[4]) == (80.0, 82.0) and infos[0].d[0] == 0.1
+    assert infos[0].header.frame_id == "left/eye"
+
+
+def test_a_calibration_of_another_size_ends_the_node(probe_after, video, tmp_path):
+    url = str(_calibration(tmp_path / "large.yaml", 640, 360))
+    probe = probe_after("-p", f"source:={video}", "-p", f"camera_info_url:={url}")
+    node = probe.add(Camera())
+    probe.until(lambda: node.exit_code == 1)
+    assert "is for frames of 640x360" in node.diagnose()[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "url", "message"),
+    [
+        ("simulated", "x.yaml", "not allowed with the simulated camera"),
+        ("clip", "http://x/y.yaml", "give package://PACKAGE/PATH"),
+        ("clip", "package://no_such/y.yaml", "no package 'no_such' is installed"),
+        ("clip", "file:///nowhere.yaml", "nowhere.yaml cannot be read"),
+    ],
+)
+def test_a_wrong_calibration_is_refused(ros, video, source, url, message):
+    ros("-p", f"source:={video if source == 'clip' else source}", "-p", f"camera_info_url:={url}")
+    with pytest.raises(ValueError, match=message):
+        Camera()
+
+
+class _Source:
     def __init__(self, frames):
         self._frames = iter(frames)
 
@@ -65,7 +116,7 @@ class _Source:
         frame = next(self._frames, None)
         if frame is None:
             raise CameraLost("unplugged")
-        return Captured(frame, 0.0)
+        return Captured(frame, 0)
 
     def close(self):
         pass
@@ -120,6 +171,7 @@ def test_a_step_of_the_wall_clock_does_not_stop_the_simulated_camera(probe_after
     probe = probe_after("-p", "image.width:=64", "-p", "image.height:=36", "-p", "fps:=50.0")
     probe.add(Camera())
     images = probe.listen(Image, "/camera/image_raw", qos.NEWEST)
+    infos = probe.listen(CameraInfo, "/camera/camera_info", qos.NEWEST)
     states = probe.node.create_publisher(JointState, "/joint_states", qos.RELIABLE)
     targets = probe.node.create_publisher(PoseStamped, "/target", qos.LATCHED)
     robot = Robot.load("panda_sim")
@@ -131,7 +183,8 @@ def test_a_step_of_the_wall_clock_does_not_stop_the_simulated_camera(probe_after
         states.publish(state)
 
     probe.node.create_timer(0.01, publish)
-    probe.until(lambda: len(images) > 5)
+    probe.until(lambda: len(images) > 5 and infos)
+    assert infos[0].k[0] == pytest.approx(18 / np.tan(np.radians(robot.camera.vertical_fov_deg / 2)))
     wall = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: wall() + round(step * 1e9))
     seen = len(images)

@@ -45,6 +45,7 @@ Measure and compare (each command and subcommand has --help):
 Develop:
   test [PYTEST ARGUMENTS]        run lint, types and all tests; with arguments, run only pytest
   test integration [...]         run the tests that take minutes
+  test recipe                    check the installation on a machine with ROS 2 (downloads 1 GB)
   lint                           run ruff and mypy
   setup                          set up and build
   build [FOLDER ...]             build again; with the ROS packages in these folders, now and in later builds
@@ -154,6 +155,8 @@ def test(machine: Machine, rest: list[str]) -> int:
     pytest = ["python", "-m", "pytest"]
     if rest[:1] == ["integration"]:
         machine.execute([*pytest, "-m", "integration", "-o", "timeout=1200", *rest[1:]])
+    if rest == ["recipe"]:
+        machine.execute(["python", "tools/check_recipe.py"])
     if rest:
         machine.execute([*pytest, *rest])
     linted = lint_all(machine)

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from bootstrap import installed_ros
-from bootstrap.environment import OwnEnvironment
+from bootstrap import installed_ros, python_packages
+from bootstrap.environment import OwnEnvironment, prepend
 from bootstrap.problem import Problem, say
-from bootstrap.steps import fingerprint, lock
+from bootstrap.steps import Stamps, Step, fingerprint, lock
 from bootstrap.workspace import Workspace
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ class OwnMachine(Machine):
         build = self.workspace.step(
             lambda: self.environment.variables(os.environ, self.environment.venv),
             fingerprint([part for step in steps for part in step.inputs if step.name != "ros2-commands"]),
-            ["--cmake-args", f"-DPython3_EXECUTABLE={self.environment.python}"],
+            ["--cmake-args", "-DBUILD_TESTING=OFF", f"-DPython3_EXECUTABLE={self.environment.python}"],
         )
         if not self.environment.stamps.pending(steps) and not self.workspace.pending(build):
             return
@@ -121,55 +121,102 @@ class OwnMachine(Machine):
 
 
 class RosMachine(Machine):
-    """A machine with a sourced ROS 2: only a workspace with the package is built, on top of that ROS 2."""
+    """A machine with a sourced ROS 2, prepared as the README describes it.
+
+    A virtual environment sees the packages of ROS 2 and contains those that rosdep lacks. The package is built in it.
+    An active virtual environment is used as it is; otherwise one is created in `.reacher/`.
+    """
 
     def __init__(self, checkout: Path) -> None:
         super().__init__(checkout)
         self.distribution = os.environ["ROS_DISTRO"]
         self.workspace = Workspace(checkout, f"ws-{self.distribution}")
+        active = os.environ.get("VIRTUAL_ENV")
+        self.venv = Path(active) if active else self.folder / f"venv-{self.distribution}"
+        self._owns_venv = not active
+        self._stamps = Stamps(self.folder / f"stamps-{self.distribution}")
+        self._python = installed_ros.interpreter(os.environ)
         self._requirements = checkout / "requirements.txt"
 
     def prepare(self) -> None:
-        """Build what is missing or outdated."""
-        identity = [os.environ.get(name, "") for name in ("ROS_DISTRO", "AMENT_PREFIX_PATH", "VIRTUAL_ENV")]
-        requirements = self._requirements.read_text()
-        build = self.workspace.step(lambda: dict(os.environ), fingerprint([*identity, requirements]))
-        if not self.workspace.pending(build):
+        """Set up and build what is missing or outdated."""
+        steps = [self._packages_step()] if self._owns_venv else []
+        identity = [os.environ.get(name, "") for name in ("ROS_DISTRO", "AMENT_PREFIX_PATH")]
+        identity += [str(self.venv), self._requirements.read_text()]
+        build = self.workspace.step(self._variables, fingerprint(identity), ["--cmake-args", "-DBUILD_TESTING=OFF"])
+        if not self._stamps.pending(steps) and not self.workspace.pending(build):
             return
         self._folder()
         with lock(self.folder / "lock"):
             say(f"Using the installed ROS 2 {self.distribution}.")
-            self._check_python_packages()
+            self._check_rosdep()
+            self._stamps.run(steps)
+            self._check_pip()
             self.workspace.build(build)
 
     def command(self, command: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Return the arguments and environment variables that run a command in the environment."""
         script = '. "$1"; shift; exec "$@"'
         arguments = ["bash", "-c", script, "bash", str(self.source_file()), *command]
-        if command[0] == "python":
-            arguments[arguments.index("python")] = "python3"
-        variables = dict(os.environ)
-        return arguments, variables if self.distribution == "humble" else with_defaults(variables)
+        return arguments, with_defaults(self._variables())
 
     def source_file(self) -> Path:
         """Return the file that a bash sources to enter the environment."""
         return self.workspace.folder / "install" / "setup.bash"
 
-    def _check_python_packages(self) -> None:
-        code = "import importlib.util, sys; print(*(n for n in sys.argv[1:] if importlib.util.find_spec(n) is None))"
-        command = ["python3", "-c", code, *installed_ros.python_modules(self._requirements)]
-        missing = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    def _variables(self) -> dict[str, str]:
+        """Return the variables of the active virtual environment; the build writes its Python into the nodes."""
+        path = prepend(os.environ.get("PATH", "/usr/bin:/bin"), self.venv / "bin")
+        return {**os.environ, "VIRTUAL_ENV": str(self.venv), "PATH": path}
+
+    def _packages_step(self) -> Step:
+        development = python_packages.REQUIREMENTS / "dev.txt"
+        files = [self._requirements, development]
+        bound = installed_ros.numpy_bound(self.distribution)
+
+        def install() -> None:
+            python_packages.make_venv(self.venv, self._python, "--system-site-packages")
+            arguments = [argument for file in files for argument in ("--requirement", file)]
+            python_packages.pip(self.venv, "install", *arguments, *bound)
+
+        return Step(
+            "python-packages",
+            f"Installing the Python packages that rosdep lacks into {self.folder.name}/{self.venv.name}",
+            [str(self.venv), str(self._python), *bound, *(file.read_text() for file in files)],
+            install,
+        )
+
+    def _check_rosdep(self) -> None:
+        modules = ["cv_bridge", *installed_ros.python_modules(python_packages.REQUIREMENTS / "rosdep.txt")]
+        missing = _missing(self._python, modules)
         if missing:
             raise Problem(
-                f"The Python of ROS 2 {self.distribution} lacks {', '.join(missing)}, which rosdep does not install. "
-                "Install them, for example into a virtual environment, then run this command again from there:\n"
-                "    python3 -m venv --system-site-packages ~/reacher-venv && . ~/reacher-venv/bin/activate\n"
-                f"    python3 -m pip install -r {shlex.quote(str(self._requirements))}"
+                f"The Python of ROS 2 {self.distribution} lacks {', '.join(missing)}. Install what rosdep finds "
+                "missing, then run this command again:\n"
+                f"    rosdep install --from-paths {shlex.quote(str(self.checkout))} --ignore-src -y"
             )
+
+    def _check_pip(self) -> None:
+        missing = _missing(self.venv / "bin" / "python", installed_ros.python_modules(self._requirements))
+        if missing:
+            bound = "".join(f" '{requirement}'" for requirement in installed_ros.numpy_bound(self.distribution))
+            raise Problem(
+                f"The active virtual environment {self.venv} lacks {', '.join(missing)}. Install them, then run this "
+                "command again, or deactivate the environment to let this script make one:\n"
+                f"    python3 -m pip install -r {shlex.quote(str(self._requirements))}{bound}"
+            )
+
+
+def _missing(python: Path, modules: Sequence[str]) -> list[str]:
+    """Return the modules that an interpreter does not find."""
+    code = "import importlib.util, sys; print(*(n for n in sys.argv[1:] if importlib.util.find_spec(n) is None))"
+    return subprocess.run([python, "-c", code, *modules], capture_output=True, text=True, check=False).stdout.split()
 
 
 def with_defaults(variables: Mapping[str, str]) -> dict[str, str]:
     """Restrict ROS discovery to this computer unless the user has chosen a range."""
+    if variables.get("ROS_DISTRO") == "humble":  # which knows no ranges
+        return {"ROS_LOCALHOST_ONLY": "1", **variables}
     return {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **variables}
 
 

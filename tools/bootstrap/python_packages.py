@@ -37,15 +37,21 @@ def constraints() -> Path:
     return REQUIREMENTS / f"constraints-{sys.version_info.major}.{sys.version_info.minor}.txt"
 
 
-def make_venv(folder: Path) -> None:
-    """Create an empty virtual environment; what an interrupted set-up left is removed."""
+def make_venv(folder: Path, python: Path | None = None, *options: str) -> None:
+    """Create a virtual environment; what an interrupted set-up left is removed.
+
+    Args:
+        folder: Where to create it.
+        python: The interpreter; None: the one that runs this script.
+        options: Additional options of `python -m venv`.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     check_space(folder.parent)
     log = folder.parent / "logs" / "venv.log"
     log.unlink(missing_ok=True)
     # This process may run in the environment that was just removed, so use its base interpreter.
-    python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if run_logged([python, "-m", "venv", folder], log, env=pip_environment(folder.parent)):
+    python = python or Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if run_logged([python, "-m", "venv", *options, folder], log, env=pip_environment(folder.parent)):
         raise Problem(f"{python} could not create a virtual environment. The last lines of {log}:\n{tail(log)}")
 
 

@@ -11,19 +11,28 @@ from franka_reacher_rl.core.base.suggestions import did_you_mean
 PACKAGE = "franka_reacher_rl"
 
 
+def share_dir() -> Path:
+    """Return the folder that contains `config/` and `package.xml`.
+
+    Raises:
+        FileNotFoundError: The folder was not found; the message names the places searched.
+    """
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    places = [Path(__file__).resolve().parents[3]]
+    places += [Path(prefix) / "share" / PACKAGE for prefix in [*prefixes, sys.prefix]]
+    for place in places:
+        if (place / "config" / "robots").is_dir():
+            return place
+    raise FileNotFoundError(f"no config/ folder of {PACKAGE} in {', '.join(map(str, places))}: reinstall the package")
+
+
 def config_dir() -> Path:
     """Return the folder `config/`.
 
     Raises:
         FileNotFoundError: The folder was not found; the message names the places searched.
     """
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    places = [Path(__file__).resolve().parents[3] / "config"]
-    places += [Path(prefix) / "share" / PACKAGE / "config" for prefix in [*prefixes, sys.prefix]]
-    for place in places:
-        if (place / "robots").is_dir():
-            return place
-    raise FileNotFoundError(f"no config/ folder of {PACKAGE} in {', '.join(map(str, places))}: reinstall the package")
+    return share_dir() / "config"
 
 
 def scene_path() -> Path:

@@ -8,8 +8,9 @@ import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
-from franka_reacher_rl import __version__
+from franka_reacher_rl.core.base.paths import PACKAGE, share_dir
 
 _NAMED = ("torch", "numpy", "opencv-python-headless", "mujoco", "daqp", "pin", "rclpy")
 
@@ -20,13 +21,18 @@ GRAPH_CODE = ("core", "sim", "cameras", "drivers", "ros", "nodes")
 
 def versions() -> dict[str, str]:
     """Return the versions of this package, of Python and of the libraries that results depend on."""
-    found = {"franka_reacher_rl": __version__, "python": platform.python_version()}
+    found = {PACKAGE: package_version(), "python": platform.python_version()}
     for name in _NAMED:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "unknown"
     return found
+
+
+def package_version() -> str:
+    """Return the version of this package, which package.xml defines."""
+    return ElementTree.parse(share_dir() / "package.xml").findtext("version", "unknown")
 
 
 def commit() -> str:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from franka_reacher_rl.core.base.calibration import centre_crop
 from franka_reacher_rl.core.base.datatypes import Frame
 from franka_reacher_rl.core.base.settings import ImageSettings
 
@@ -15,10 +16,8 @@ def resized(frame: Frame, width: int, height: int) -> Frame:
     rows, columns = frame.shape[:2]
     if (rows, columns) == (height, width):
         return frame
-    scale = max(width / columns, height / rows)
-    keep_columns, keep_rows = min(columns, round(width / scale)), min(rows, round(height / scale))
-    top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
-    middle = frame[top : top + keep_rows, left : left + keep_columns]
+    crop = centre_crop(columns, rows, width, height)
+    middle = frame[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
     return cv2.resize(middle, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 

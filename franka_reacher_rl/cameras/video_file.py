@@ -1,0 +1,91 @@
+"""A video file, played as if it were a camera."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from franka_reacher_rl.cameras.base import CameraLost, Captured
+from franka_reacher_rl.core.base.calibration import Calibration
+from franka_reacher_rl.core.task.frames import resized
+
+
+class VideoCamera:
+    """A video file, played in real time and repeated for ever."""
+
+    values: Mapping[str, object]
+    warnings: Sequence[str] = ()
+
+    def __init__(self, path: str, width: int, height: int, fps: float, calibration: Calibration | None = None) -> None:
+        """Open the file.
+
+        Args:
+            path: Path of the file.
+            width: Frame width, px.
+            height: Frame height, px.
+            fps: Frame rate if the file does not give its own, Hz.
+            calibration: The calibration of the camera that recorded the file, if known.
+
+        Raises:
+            CameraLost: The file is missing or not a video.
+            ValueError: The calibration is for frames of another size.
+        """
+        self._path, self._size = path, (width, height)
+        if not os.path.isfile(path):
+            raise CameraLost(f"{path}: no such video file")
+        self._capture = cv2.VideoCapture(path)
+        if not self._capture.isOpened():
+            raise CameraLost(f"{path}: OpenCV cannot read this as a video")
+        columns, rows = (round(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        self.calibration = calibration_for(calibration, columns, rows, self._size, path)
+        own = self._capture.get(cv2.CAP_PROP_FPS)
+        rate = own if own and math.isfinite(own) and own > 0 else fps
+        self.values = {"mode": f"{columns}x{rows} at {rate:g} Hz"}
+        self._period = 1.0 / rate
+        self._due = time.monotonic()
+
+    def read(self) -> Captured | None:
+        good, frame = self._capture.read()
+        if not good:
+            self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+            good, frame = self._capture.read()
+        if not good:
+            raise CameraLost(f"{self._path}: no frame can be read")
+        self._due = max(self._due + self._period, time.monotonic() - self._period)
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        rgb = cv2.cvtColor(resized(frame.astype(np.uint8, copy=False), *self._size), cv2.COLOR_BGR2RGB)
+        return Captured(np.asarray(rgb, np.uint8), time.monotonic_ns())
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+def calibration_for(
+    calibration: Calibration | None, width: int, height: int, size: tuple[int, int], camera: str
+) -> Calibration | None:
+    """Return the calibration of a camera's frames after they were resized.
+
+    Args:
+        calibration: The calibration of the camera; None if unknown.
+        width: Width of the camera's frames, px.
+        height: Height of the camera's frames, px.
+        size: Width and height of the resized frames, px.
+        camera: The camera, for the error.
+
+    Raises:
+        ValueError: The calibration is for frames of another size. It cannot be converted, because other modes of a
+            camera may crop the image.
+    """
+    if calibration is None:
+        return None
+    if (calibration.width, calibration.height) != (width, height):
+        raise ValueError(
+            f"the calibration of {camera} is for frames of {calibration.width}x{calibration.height}, but its frames "
+            f"have {width}x{height}: calibrate it in that mode, or leave camera_info_url empty"
+        )
+    return calibration.resized(*size)
