@@ -21,12 +21,13 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
+from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml
 from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.loop.wiring import SHARED, wires
 from franka_reacher_rl.ros.launch_arguments import ARGUMENTS, check_choices, check_names, names_on_command_line, number
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
 from franka_reacher_rl.ros.run_folder import Resumed
+from franka_reacher_rl.ros.viewers import state_publisher, viewers
 
 # SCHED_FIFO priorities of the nodes between an observation and its command. None of them waits for the learner.
 REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
@@ -75,7 +76,8 @@ def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]
         LogInfo(msg=plan.summary()),
         *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name))) for name, node in nodes),
         *(node for _, node in nodes),
-        *_viewers(values),
+        state_publisher(plan.robot_file),
+        *viewers(values, plan.robot),
     ]
 
 
@@ -93,7 +95,8 @@ class _Plan:
         self.evaluate = values["evaluate"] == "true"
         self.setting_path = setting_path(_automatic() if values["setting"] == "auto" else values["setting"], wiring)
         Setting.load(self.setting_path)
-        self.robot = Robot.load(values["robot"])
+        self.robot_file = values["robot"]
+        self.robot = Robot.load(self.robot_file)
         self.seed = number("seed", values["seed"], int)
         self.episodes = number("episodes", values["episodes"], int)
         self.minutes = number("training_minutes", values["training_minutes"], float)
@@ -137,6 +140,7 @@ class _Plan:
             },
             "robot_bridge": {"robot": robot, "address": self._values["address"]},
             "sim_robot": {"robot": robot},
+            "display": {"robot": robot},
             "recorder": {
                 "robot": robot,
                 "setting": str(self.setting_path),
@@ -219,31 +223,3 @@ def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchD
         return fail(context, f"error: {name} died with exit code {code}; its messages above say why")
 
     return on_exit
-
-
-def _viewers(values: dict[str, str]) -> list[LaunchDescriptionEntity]:
-    """Return RViz and rqt where requested and installed; closing them does not end the run."""
-    made: list[LaunchDescriptionEntity] = []
-    viewers = {
-        "rviz": ("rviz2", "rviz2", "rviz2", ["-d", str(config_dir() / "rviz" / "reacher.rviz")]),
-        "rqt": (
-            "rqt_gui",
-            "rqt_gui",
-            "rqt-common-plugins",
-            ["--perspective-file", str(config_dir() / "rqt" / "reacher.perspective")],
-        ),
-    }
-    for argument, (package, executable, debian, arguments) in viewers.items():
-        if values[argument] != "true":
-            continue
-        if _installed(package):
-            made.append(Node(package=package, executable=executable, arguments=arguments, output="log"))
-        else:
-            how = f"sudo apt install ros-$ROS_DISTRO-{debian}"
-            made.append(LogInfo(msg=f"{argument}:=true, but {package} is not installed: {how}"))
-    return made
-
-
-def _installed(package: str) -> bool:
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    return any(Path(p, "share", package).is_dir() for p in prefixes if p)
