@@ -4,6 +4,7 @@ import array
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point, PoseStamped
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -57,3 +58,13 @@ def test_the_target_can_be_placed_only_on_the_table(probe_after):
         assert future.result().success is good
     assert "not on the table" in future.result().message
     probe.until(lambda: targets[-1].pose.position.x == 0.5)
+
+
+def test_a_simulation_that_falls_behind_is_reported(probe_after):
+    probe = probe_after()
+    robot = probe.add(SimRobot())
+    assert robot.diagnose()[:2] == (DiagnosticStatus.OK, "at rest, without commands")
+    robot._stepped -= 1.0  # a pause of the process
+    robot._advance()
+    assert robot.diagnose()[0] == DiagnosticStatus.WARN
+    assert robot.diagnose()[0] == DiagnosticStatus.OK
