@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown
@@ -18,9 +17,9 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
 
-from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.plan import Plan
+from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
 
 # Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
@@ -75,7 +74,8 @@ def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]
         *(SetEnvironmentVariable(name, value) for name, value in middleware_settings(os.environ).items()),
         *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name))) for name, node in nodes),
         *(node for _, node in nodes),
-        *_viewers(values),
+        state_publisher(plan.robot_file, plan.namespace[1:], plan.frame_prefix, plan.params_file),
+        *viewers(values, plan.robot, plan.namespace[1:], plan.frame_prefix),
     ]
 
 
@@ -131,31 +131,3 @@ def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchD
         return fail(context, f"error: {name} died with exit code {code}; its messages above say why")
 
     return on_exit
-
-
-def _viewers(values: dict[str, str]) -> list[LaunchDescriptionEntity]:
-    """Return RViz and rqt where requested and installed; closing them does not end the run."""
-    made: list[LaunchDescriptionEntity] = []
-    viewers = {
-        "rviz": ("rviz2", "rviz2", "rviz2", ["-d", str(config_dir() / "rviz" / "reacher.rviz")]),
-        "rqt": (
-            "rqt_gui",
-            "rqt_gui",
-            "rqt-common-plugins",
-            ["--perspective-file", str(config_dir() / "rqt" / "reacher.perspective")],
-        ),
-    }
-    for argument, (package, executable, debian, arguments) in viewers.items():
-        if values[argument] != "true":
-            continue
-        if _installed(package):
-            made.append(Node(package=package, executable=executable, arguments=arguments, output="log"))
-        else:
-            how = f"sudo apt install ros-$ROS_DISTRO-{debian}"
-            made.append(LogInfo(msg=f"{argument}:=true, but {package} is not installed: {how}"))
-    return made
-
-
-def _installed(package: str) -> bool:
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    return any(Path(p, "share", package).is_dir() for p in prefixes if p)

@@ -25,6 +25,8 @@ from franka_reacher_rl.ros.run_folder import Resumed
 # SCHED_FIFO priorities of the nodes between an observation and its command. None of them waits for the learner.
 REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
 
+STATE_PUBLISHER = "robot_state_publisher"  # the name of the node that publishes transforms
+
 _IMAGES = "camera/image_raw"
 
 
@@ -58,7 +60,8 @@ class Plan:
         self.evaluate = values["evaluate"] == "true"
         self.setting_path = setting_path(_automatic() if values["setting"] == "auto" else values["setting"], wiring)
         Setting.load(self.setting_path)
-        self.robot = Robot.load(values["robot"])
+        self.robot_file = str(find_yaml("robots", values["robot"]))
+        self.robot = Robot.load(self.robot_file)
         self.seed = number("seed", values["seed"], int)
         self.episodes = number("episodes", values["episodes"], int)
         self.minutes = number("training_minutes", values["training_minutes"], float)
@@ -67,7 +70,9 @@ class Plan:
         self._check_policy()
         self.params_file = _absolute(values["params_file"])
         if self.params_file:
-            check_parameter_file(Path(self.params_file), [f"{self.namespace}/{name}" for name in self.nodes])
+            check_parameter_file(
+                Path(self.params_file), [f"{self.namespace}/{name}" for name in (*self.nodes, STATE_PUBLISHER)]
+            )
         self.run_dir = self._run_dir()
 
     @property
@@ -98,7 +103,7 @@ class Plan:
     def parameters(self, node: str) -> dict[str, Any]:
         """Return the parameters of a node that the launch arguments set."""
         values = self._values
-        robot = str(find_yaml("robots", values["robot"]))
+        robot = self.robot_file
         length: dict[str, Any] = {"episodes": self.episodes, "training_minutes": self.minutes}
         done = self._resumed.counters if self._resumed else {}
         frames = {"frame_prefix": self.frame_prefix}
@@ -129,6 +134,7 @@ class Plan:
             },
             "robot_bridge": {"robot": robot, "address": values["address"], **frames},
             "sim_robot": {"robot": robot, **frames},
+            "display": {"robot": robot, **frames},
             "recorder": {
                 "robot": robot,
                 "setting": str(self.setting_path),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
@@ -24,9 +25,13 @@ from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.standard_messages import floats_msg
 
+_OLD_POLICY = 10.0  # s, from which a policy counts as old while the learner updates
+
 
 class Actor(Node):
     """Publishes `~/velocity_command` and `~/action` for each observation it acts on, and `~/transition` for all."""
+
+    task = "policy"
 
     def __init__(self) -> None:
         super().__init__("actor")
@@ -36,6 +41,7 @@ class Actor(Node):
         network = declare(self, NetworkSettings, "network")
         seed = declare_param(self, "seed", 0, "seed of the policy's noise")
         path = declare_param(self, "policy", "", "policy file to run; empty: the learner's policies")
+        self._policies, self._policy_age = 0, 0.0  # policies received; s, at the last action
         self._evaluate = declare_param(self, "evaluate", False, "act without noise and store nothing")
         if self._evaluate and not path:
             raise ValueError("evaluate without a policy: give policy:=PATH, for example a run's policy.safetensors")
@@ -79,6 +85,7 @@ class Actor(Node):
         if blob is None:
             self.get_logger().warning(self._reader.refusal, throttle_duration_sec=5.0)
             return
+        self._policies += 1
         self._follow(self._loop.on_policy(blob.version, steady_from_stamp(message.stamp), blob.weights))
 
     def _on_tick(self, message: msg.Tick) -> None:
@@ -95,15 +102,21 @@ class Actor(Node):
             leaves = steady_ns()
             command.header.stamp = stamp_from_steady(leaves)
             self._commands.publish(command)
-            self._actions.publish(action_msg(self._loop.sent(leaves), command.header.stamp))
+            action = self._loop.sent(leaves)
+            self._policy_age = action.policy_age
+            self._actions.publish(action_msg(action, command.header.stamp))
         if step.transition is not None:
             self._transitions.publish(transition_msg(step.transition))
 
     def diagnose(self) -> Diagnosis:
-        level, _, _ = super().diagnose()
-        acted, version = self._loop.acted, self._loop.version
-        values = {"policy_version": version, "episode": acted.episode, "step": acted.step}
-        return level, "waiting for a policy" if version is None else "acting", values
+        acted, version, age = self._loop.acted, self._loop.version, self._policy_age
+        values = {"policy_version": version, "policy_age": f"{age:.3f} s", "episode": acted.episode, "step": acted.step}
+        if version is None:
+            return DiagnosticStatus.WARN, "waiting for a policy", values
+        # The first policy is as old as the warm-up is long.
+        if self._policies > 1 and age > _OLD_POLICY:
+            return DiagnosticStatus.WARN, f"the policy is {age:.0f} s old: does the learner still update?", values
+        return DiagnosticStatus.OK, f"acting with policy {version}", values
 
 
 def _warm_up(policy: Policy, image: ImageSettings, dof: int) -> None:

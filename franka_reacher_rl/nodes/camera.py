@@ -23,7 +23,7 @@ from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.camera_info import calibration_path, camera_info_msg
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns, steady_seconds
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
-from franka_reacher_rl.ros.parameters import declare, declare_param
+from franka_reacher_rl.ros.parameters import declare, declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.standard_messages import image_msg
 
 
@@ -50,13 +50,13 @@ class Camera(Node):
         )
         self._robot = Robot.load(robot)
         frame = declare_param(self, "frame_id", "", "frame_id of the images; empty: the frame in the robot file")
-        prefix = declare_param(self, "frame_prefix", "", "put before the frame_id of the images, for example left/")
+        prefix = declare_frame_prefix(self)
         self._frame_id = prefix + (frame or self._robot.camera.frame)
         self._calibration = self._load_calibration()
         if not 1.0 <= self._fps <= 1000.0:
             raise ValueError(f"parameter fps = {self._fps} is not allowed: 1 to 1000 Hz")
-        self._images = self.create_publisher(Image, "~/image_raw", qos.NEWEST)
-        self._infos = self.create_publisher(CameraInfo, "~/camera_info", qos.NEWEST)
+        self._images = self.create_publisher(Image, "~/image_raw", qos.RELIABLE)
+        self._infos = self.create_publisher(CameraInfo, "~/camera_info", qos.RELIABLE)
         self._feed = StateFeed()
         self._frames_before, self._measured_at = 0, steady_seconds()
         self._opened: FrameSource | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point
 from rclpy.duration import Duration
 from sensor_msgs.msg import Image
@@ -24,21 +25,26 @@ from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns, steady_from_stamp, steady_ns
 from franka_reacher_rl.ros.intake import FrameIntake
 from franka_reacher_rl.ros.messages import action_from_msg, observation_msg, robot_state_from_msg, summary_msg, tick_msg
-from franka_reacher_rl.ros.node import Node, run_node
+from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.services import LatestCall, call
 
 _POLL_PERIOD = 0.05  # s
 _PATIENCE = 10.0  # s before a wait is reported; nodes take this long to start on a busy machine
+_MANY_LATE = 0.1  # fraction of late cycles above which diagnostics warn
 _STOP_PATIENCE = 2.0  # s for the robot to answer the final stop
 
 
 class Environment(Node):
     """Publishes `~/observation` and `~/cycle` once per action cycle, and `~/episode` at each episode's end."""
 
+    task = "cycle"
+
     def __init__(self) -> None:
         super().__init__("environment")
         settings = declare(self, EpisodeSettings, "episode")
+        self._late_ms = settings.late_ms
+        self._taken = self._late = 0  # observations since the last diagnosis
         self._robot = Robot.load(declare_param(self, "robot", "panda_sim", "robot file: a name or a path"))
         seed = declare_param(self, "seed", 0, "seed of start poses and targets")
         if seed < 0:
@@ -144,6 +150,8 @@ class Environment(Node):
         self._set_alarm()
 
     def _publish_observation(self, observation: Observation) -> None:
+        self._taken += 1
+        self._late += 1e3 * observation.lateness > self._late_ms
         self._observations.publish(observation_msg(observation, self._inputs.image, self._inputs.measured))
 
     def _publish_summary(self, end: EpisodeEnd) -> None:
@@ -184,6 +192,18 @@ class Environment(Node):
                 self.finish(0)
 
         call(self._requests[request], Trigger.Request(), answered)
+
+    def diagnose(self) -> Diagnosis:
+        now, step = steady_ns(), self._loop.step
+        taken, late, self._taken, self._late = self._taken, self._late, 0, 0
+        phase = self._loop.phase.value
+        values = {"phase": phase, "episode": step.episode, "step": step.step, "cycles": taken, "late_cycles": late}
+        waiting = self._loop.waiting_for(now, self._missing())
+        if waiting and self._loop.waited(now) > _PATIENCE:
+            return DiagnosticStatus.WARN, f"waiting for {'; '.join(waiting)}", values
+        if late > _MANY_LATE * taken:
+            return DiagnosticStatus.WARN, f"{late} of {taken} cycles later than {self._late_ms:g} ms", values
+        return DiagnosticStatus.OK, phase, values
 
     def on_stop(self) -> None:
         """Wait until the last episode's summary has arrived, so that it does not end with this process."""

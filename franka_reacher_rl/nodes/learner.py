@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
+from diagnostic_msgs.msg import DiagnosticStatus
+
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Tick
@@ -32,6 +34,8 @@ class Learner(Node):
 
     The updates run in a thread of their own (`UpdateThread`); the callbacks only hand on.
     """
+
+    task = "updates"
 
     def __init__(self) -> None:
         super().__init__("learner")
@@ -61,6 +65,7 @@ class Learner(Node):
         self._thread = UpdateThread(self._trainer, self._settings, self._publish_policy, self._publish_answer)
         self._shares = TimeShares(self._thread.stopwatch.totals())
         self._updates_at_status = self._trainer.updates
+        self._status = msg.LearnerStatus()  # the last one published
         self._connect()
         self._thread.start()
 
@@ -122,12 +127,17 @@ class Learner(Node):
         if status.starved_of:
             self.get_logger().warning(status.starved_of, throttle_duration_sec=60.0)
         self._updates_at_status = updates
+        self._status = status
         self._statuses.publish(status)
 
     def diagnose(self) -> Diagnosis:
-        level, _, _ = super().diagnose()
-        values = {"updates": self._trainer.updates, "stored_steps": self._trainer.stored_steps}
-        return level, "learning" if self._trainer.updates else "filling the replay", values
+        status, steps, updates = self._status, self._trainer.stored_steps, self._trainer.updates
+        values = {"updates": updates, "stored_steps": steps, "updates_per_s": round(status.updates_per_s, 1)}
+        if status.starved_of:
+            return DiagnosticStatus.WARN, status.starved_of, values
+        if not updates:
+            return DiagnosticStatus.OK, f"{steps} of {self._settings.warmup_steps} steps of the warm-up stored", values
+        return DiagnosticStatus.OK, f"{status.updates_per_s:.1f} updates per second", values
 
     def on_stop(self) -> None:
         """Finish the update, then save a checkpoint and the policy."""

@@ -1,32 +1,45 @@
-"""The recorder node: prints a line per episode and writes the run folder, off the control path."""
+"""The recorder node: prints a line per episode, writes the run folder and sums up the graph's health."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from tensorboard.summary import Writer  # type: ignore[import-untyped]
 
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.csv_file import CsvFile
+from franka_reacher_rl.core.base.health import GraphHealth, Level, Report
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.task.console import Console
 from franka_reacher_rl.core.task.summary import COLUMNS, LEARNER_PARTS, LOSSES, EpisodeSummary
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.messages import summary_from_msg
-from franka_reacher_rl.ros.node import Node, run_node
+from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 from franka_reacher_rl.ros.run_folder import manifest, write_manifest
 
 _CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per cycle, s
 _STATUS_COLUMNS = ("updates", "updates_per_s", "stored_steps", *LEARNER_PARTS, *LOSSES)
+_HEALTH_PERIOD = 1.0  # s
+_LITTLE_SPACE = 1e9  # bytes left on the disk, below which diagnostics warn
+# The logger prints its lines as they are and publishes them on /rosout.
+_CONSOLE_FORMAT = ("RCUTILS_CONSOLE_OUTPUT_FORMAT", "{message}")
 
 
 class Recorder(Node):
-    """Writes `manifest.yaml`, `episodes.csv`, `cycles.csv`, `learner.csv` and TensorBoard scalars into `run_dir`."""
+    """Writes `manifest.yaml`, `episodes.csv`, `cycles.csv`, `learner.csv` and TensorBoard scalars into `run_dir`.
 
+    It also publishes the worst state of the graph's nodes on `~/toplevel_state` when it changes.
+    """
+
+    task = "run folder"
     drain_seconds = 0.3
 
     def __init__(self) -> None:
@@ -55,8 +68,17 @@ class Recorder(Node):
         self._spent = dict.fromkeys(LEARNER_PARTS, 0.0)  # s, since the last episode
         self._summed_up = time.monotonic()
         self._files = _Files(Path(run_dir), run) if run_dir else None
+        self._episode = 0
+        self._health = GraphHealth()
+        self._published: Report | None = None
+        self._node_names = self.get_namespace()[1:] + "/" if self.get_namespace() != "/" else ""
+        self._states = self.create_publisher(DiagnosticStatus, "~/toplevel_state", qos.LATCHED)
+        if run_dir:
+            self.get_logger().info(f"run folder: {run_dir}")
         self.create_subscription(msg.EpisodeSummary, "episode", self._on_episode, qos.EVENT)
         self.create_subscription(msg.LearnerStatus, "learner_status", self._on_learner, qos.EVENT)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
+        self.steady_timer(_HEALTH_PERIOD, self._publish_health)
 
     def _on_learner(self, status: msg.LearnerStatus) -> None:
         self._learner = {name: getattr(status, name) for name in _STATUS_COLUMNS}
@@ -72,9 +94,36 @@ class Recorder(Node):
             {**self._learner, **spent, "wall_seconds": now - self._summed_up}
         )
         self._spent, self._summed_up = dict.fromkeys(LEARNER_PARTS, 0.0), now
-        print(*self._console.lines(summary, message.episodes), sep="\n", flush=True)
+        self._episode = summary.episode
+        for line in self._console.lines(summary, message.episodes):
+            self.get_logger().info(line)
         if self._files is not None:
             self._files.write_episode(summary, message)
+
+    def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        """Take the states of this graph's nodes; those of other namespaces are ignored."""
+        for status in array.status:
+            name = status.name.removeprefix(self._node_names)
+            if status.name.startswith(self._node_names) and "/" not in name.partition(":")[0]:
+                report = Report(Level(ord(status.level)), status.message)
+                self._health.take(steady_seconds(), name, report)
+
+    def _publish_health(self) -> None:
+        overall = self._health.overall(steady_seconds())
+        if overall == self._published:
+            return
+        self._published = overall
+        level, name = bytes([overall.level]), f"{self._node_names}toplevel_state"
+        self._states.publish(DiagnosticStatus(level=level, name=name, message=overall.message))
+
+    def diagnose(self) -> Diagnosis:
+        if self._files is None:
+            return DiagnosticStatus.OK, "no run folder", {"episode": self._episode}
+        free = shutil.disk_usage(self._files.folder).free
+        values = {"episode": self._episode, "folder": self._files.folder, "free_gigabytes": f"{1e-9 * free:.1f}"}
+        if free < _LITTLE_SPACE:
+            return DiagnosticStatus.WARN, f"{1e-6 * free:.0f} MB left on the disk of {self._files.folder}", values
+        return DiagnosticStatus.OK, "writing", values
 
     def on_stop(self) -> None:
         """Close the files."""
@@ -86,6 +135,7 @@ class _Files:
     """The files of a run folder."""
 
     def __init__(self, folder: Path, run: dict[str, Any]) -> None:
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         write_manifest(folder, manifest(Setting.load(run["setting"]), Robot.load(run["robot"]), run))
         self._episodes = CsvFile(folder / "episodes.csv", COLUMNS)
@@ -93,7 +143,6 @@ class _Files:
         self._cycles = CsvFile(folder / "cycles.csv", ("episode", "step", *_CYCLE_COLUMNS), number=short)
         self._statuses = CsvFile(folder / "learner.csv", ("wall_time", "seconds", *_STATUS_COLUMNS), number=short)
         self._scalars = Writer(str(folder / "tensorboard"))
-        print(f"run folder: {folder}", flush=True)
 
     def write_status(self, seconds: float, values: dict[str, float]) -> None:
         self._statuses.write({"wall_time": f"{time.time():.3f}", "seconds": seconds, **values})
@@ -124,4 +173,5 @@ def _six_digits(value: float) -> str:
 
 def main() -> None:
     """Run the recorder node."""
+    os.environ.setdefault(*_CONSOLE_FORMAT)
     run_node(Recorder)

@@ -23,9 +23,9 @@ from franka_reacher_rl.drivers import make_driver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_seconds
-from franka_reacher_rl.ros.messages import robot_state_msg, robot_status_msg
+from franka_reacher_rl.ros.messages import joint_state_msg, robot_state_msg, robot_status_msg
 from franka_reacher_rl.ros.node import Node, run_node
-from franka_reacher_rl.ros.parameters import declare_param
+from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.standard_messages import pose_msg
 from franka_reacher_rl.srv import MoveTo
 
@@ -35,10 +35,12 @@ LONGEST_STOP = 1.0  # s, to bring the arm to rest when the node shuts down
 
 
 class RobotBridge(Node):
-    """Executes `velocity_command` on one arm and publishes `~/robot_state` and `~/status`.
+    """Executes `velocity_command` on one arm and publishes `~/robot_state`, `~/joint_states` and `~/status`.
 
     It offers the services `~/move_to`, `~/stop` and `~/arm`.
     """
+
+    task = "arm"
 
     def __init__(self) -> None:
         super().__init__("robot_bridge")
@@ -50,12 +52,16 @@ class RobotBridge(Node):
         )
         if address:
             robot = replace(robot, driver=replace(robot.driver, address=address))
+        self.hardware_id = robot.name
+        self._frame_prefix = declare_frame_prefix(self)
         self._bridge = Bridge(robot)
         self._driver = make_driver(self, robot)
         self._moves: dict[int, tuple[Move, Future]] = {}
         self._published_status: Status | None = None
         self._status_due = 0.0
+        self._refused_before = 0  # commands, at the last diagnosis
         self._states = self.create_publisher(RobotState, "~/robot_state", qos.RELIABLE)
+        self._joint_states = self.create_publisher(JointState, "~/joint_states", qos.RELIABLE)
         self._statuses = self.create_publisher(RobotStatus, "~/status", qos.LATCHED)
         self._commands = self.create_subscription(JointState, "velocity_command", self._on_command, qos.RELIABLE)
         self.create_service(Trigger, "~/stop", self._on_stop_request)
@@ -88,10 +94,12 @@ class RobotBridge(Node):
         self._answer_moves()
 
     def _publish_state(self, measured: JointMeasurement, output: Output) -> None:
-        state = robot_state_msg(self._bridge.robot, measured, output)
+        state = robot_state_msg(self._bridge.robot, measured, output, self._frame_prefix)
         if np.isfinite(measured.q).all():
             state.o_t_ee = pose_msg(self._bridge.kinematics.forward(measured.q))
         self._states.publish(state)
+        if self._joint_states.get_subscription_count():
+            self._joint_states.publish(joint_state_msg(state))
 
     def _publish_status(self) -> None:
         status, now = self._bridge.status, steady_seconds()
@@ -160,10 +168,15 @@ class RobotBridge(Node):
     def diagnose(self) -> tuple[bytes, str, dict[str, object]]:
         status = self._bridge.status
         values: dict[str, object] = {"robot": self._bridge.robot.name, **vars(status), "mode": status.mode.value}
+        refused = status.commands_refused - self._refused_before
+        self._refused_before = status.commands_refused
         if status.mode is Mode.FAULT:
             return DiagnosticStatus.ERROR, status.fault, values
         if status.mode not in ARMED:
             return DiagnosticStatus.WARN, f"{status.mode.value}: {self._bridge.waiting_for()}", values
+        if refused:
+            message = f"{refused} commands refused in the last second: {status.last_refusal}"
+            return DiagnosticStatus.WARN, message, values
         return DiagnosticStatus.OK, status.mode.value, values
 
     def on_stop(self) -> None:

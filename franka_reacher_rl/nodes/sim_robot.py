@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray, String
-from tf2_msgs.msg import TFMessage
-from visualization_msgs.msg import Marker
+from std_msgs.msg import Float64MultiArray
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_seconds
-from franka_reacher_rl.ros.node import Node, run_node
-from franka_reacher_rl.ros.parameters import declare_param
-from franka_reacher_rl.ros.robot_description import RobotDescription
+from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
+from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.standard_messages import floats_msg
 from franka_reacher_rl.sim.world import World
 from franka_reacher_rl.srv import PlaceTarget
 
 _LONGEST_STEP = 0.1  # s; after a longer pause of the process the simulation does not catch up
-_TF_RATE = 25.0  # Hz
+_FELL_BEHIND = 0.1  # s lost per second from which diagnostics warn
 
 
 class SimRobot(Node):
     """Publishes `~/joint_states` and `~/target`, and executes the velocities received on `~/commands`."""
+
+    task = "physics"
 
     def __init__(self) -> None:
         super().__init__("sim_robot")
         self._robot = Robot.load(
             declare_param(self, "robot", "panda_sim", "robot file: a name in config/robots, or the path of a YAML file")
         )
+        self.hardware_id = self._robot.name
+        self._frame_prefix = declare_frame_prefix(self)
         rate = float(declare_param(self, "rate", 120.0, "publishing rate of the joint states [Hz]"))
         if not 10.0 <= rate <= 500.0:
             raise ValueError(f"parameter rate = {rate} is not allowed: 10 to 500 Hz")
@@ -40,14 +42,9 @@ class SimRobot(Node):
         self._world = World(self._robot)
         self._commanded = 0.0
         self._stepped = steady_seconds()
-        self._tf_due = 0.0
+        self._lost = 0.0  # s that the simulation has not caught up since the last diagnosis
         self._states = self.create_publisher(JointState, "~/joint_states", qos.RELIABLE)
         self._targets = self.create_publisher(PoseStamped, "~/target", qos.LATCHED)
-        self._markers = self.create_publisher(Marker, "~/target_marker", qos.LATCHED)
-        self._tf = self.create_publisher(TFMessage, "/tf", 10)
-        self._description = self.create_publisher(String, "/robot_description", qos.LATCHED)
-        self._links = RobotDescription(self._robot)
-        self._description.publish(String(data=self._links.urdf))
         self.create_subscription(Float64MultiArray, "~/commands", self._on_command, qos.RELIABLE)
         self.create_service(PlaceTarget, "~/place_target", self._on_place_target)
         self.steady_timer(1.0 / rate, self._on_timer)
@@ -55,22 +52,20 @@ class SimRobot(Node):
 
     def _advance(self) -> None:
         now = steady_seconds()
-        self._world.step(min(now - self._stepped, _LONGEST_STEP))
+        elapsed = now - self._stepped
+        self._world.step(min(elapsed, _LONGEST_STEP))
+        self._lost += max(0.0, elapsed - _LONGEST_STEP)
         self._stepped = now
 
     def _on_timer(self) -> None:
         self._advance()
         if self._stepped - self._commanded > self._timeout:
             self._world.set_command(np.zeros(self._robot.dof))
-        stamp = self.get_clock().now().to_msg()
         state = JointState(name=self._robot.joints)
-        state.header.stamp = stamp
+        state.header.stamp = self.get_clock().now().to_msg()
         state.position = floats_msg(self._world.q, "d")
         state.velocity = floats_msg(self._world.dq, "d")
         self._states.publish(state)
-        if self._stepped >= self._tf_due and self._tf.get_subscription_count():
-            self._tf_due = self._stepped + 1.0 / _TF_RATE
-            self._tf.publish(self._links.transforms(self._world.q, stamp))
 
     def _on_command(self, message: Float64MultiArray) -> None:
         self._advance()
@@ -93,15 +88,18 @@ class SimRobot(Node):
     def _publish_target(self) -> None:
         pose = PoseStamped()
         pose.header.stamp = self.get_clock().now().to_msg()
-        pose.header.frame_id = self._robot.model.base_frame
+        pose.header.frame_id = self._frame_prefix + self._robot.model.base_frame
         p = pose.pose.position
         p.x, p.y, p.z = (float(v) for v in self._world.target)
         self._targets.publish(pose)
-        radii = self._world.model.geom_size[self._world.model.body("target").geomadr[0]]
-        marker = Marker(header=pose.header, ns="target", type=Marker.SPHERE, pose=pose.pose)
-        marker.scale.x, marker.scale.y, marker.scale.z = (2.0 * float(r) for r in radii)
-        marker.color.r, marker.color.g, marker.color.b, marker.color.a = 0.8, 0.05, 0.1, 1.0
-        self._markers.publish(marker)
+
+    def diagnose(self) -> Diagnosis:
+        lost, self._lost = self._lost, 0.0
+        commanded = steady_seconds() - self._commanded < self._timeout
+        values = {"commanded": commanded, "lost_seconds": round(lost, 3)}
+        if lost > _FELL_BEHIND:
+            return DiagnosticStatus.WARN, f"the simulation fell {lost:.1f} s behind: is the computer too busy?", values
+        return DiagnosticStatus.OK, "following commands" if commanded else "at rest, without commands", values
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
 from franka_reacher_rl import msg as msgs
@@ -32,16 +32,20 @@ from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp
 from franka_reacher_rl.ros.standard_messages import bytes_msg, floats_msg, frame_from_msg, image_msg, time_from_msg
 
 
-def robot_state_msg(robot: Robot, measured: JointMeasurement, output: Output) -> msgs.RobotState:
+def robot_state_msg(
+    robot: Robot, measured: JointMeasurement, output: Output, frame_prefix: str = ""
+) -> msgs.RobotState:
     """Return the message of a robot's state after a control cycle, without the end effector's pose.
 
     Args:
         robot: For its joints and base frame.
         measured: Joint state; its stamp is steady time, s.
         output: What the cycle decided.
+        frame_prefix: Precedes the name of the base frame.
     """
+    frame = frame_prefix + robot.model.base_frame
     return msgs.RobotState(
-        header=Header(stamp=stamp_from_steady(round(measured.stamp * 1e9)), frame_id=robot.model.base_frame),
+        header=Header(stamp=stamp_from_steady(round(measured.stamp * 1e9)), frame_id=frame),
         joint_names=robot.joints,
         q=floats_msg(measured.q, "d"),
         dq=floats_msg(measured.dq, "d"),
@@ -49,6 +53,11 @@ def robot_state_msg(robot: Robot, measured: JointMeasurement, output: Output) ->
         reasons=[reason.value for reason in output.reasons],
         mode=output.mode.value,
     )
+
+
+def joint_state_msg(state: msgs.RobotState) -> JointState:
+    """Return the measured joint positions and velocities of a robot's state, in ROS's standard message."""
+    return JointState(header=state.header, name=state.joint_names, position=state.q, velocity=state.dq)
 
 
 def robot_state_from_msg(message: msgs.RobotState) -> RobotState:
@@ -143,6 +152,7 @@ def action_msg(action: Action, stamp: Time) -> msgs.Action:
         response_time=action.response_time,
         policy_age=action.policy_age,
         policy_age_steps=action.policy_age_steps,
+        lateness=action.lateness,
     )
 
 
@@ -156,6 +166,7 @@ def action_from_msg(message: msgs.Action) -> Action:
         response_time=float(message.response_time),
         policy_age=float(message.policy_age),
         policy_age_steps=message.policy_age_steps,
+        lateness=float(message.lateness),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +17,10 @@ import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 EXIT_FAILURE = 1
@@ -25,6 +29,7 @@ EXIT_BAD_SETTINGS = 2
 END_WITH_PARENT = "REACHER_END_WITH_PARENT"
 REALTIME_PRIORITY = "REACHER_REALTIME_PRIORITY"  # SCHED_FIFO priority; 0: ordinary scheduling
 TRACEBACK = "REACHER_TRACEBACK"  # environment variable: print tracebacks
+_WATCH_PERIOD = 0.5  # s, between counts of a publisher's subscribers
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 # Level (DiagnosticStatus.OK, WARN or ERROR), message and values.
@@ -32,13 +37,20 @@ Diagnosis = tuple[bytes, str, Mapping[str, object]]
 
 
 class Node(rclpy.node.Node):
-    """A node that can end itself, cleans up before it ends and publishes its health on /diagnostics."""
+    """A node that can end itself, cleans up before it ends and publishes its health on /diagnostics.
+
+    Attributes:
+        task: What `diagnose` checks. The status is named `<node>: <task>`, as diagnostic_updater names it.
+        hardware_id: The device that the status is about; by default this computer.
+    """
 
     drain_seconds = 0.0  # s; how long a node that must not lose messages still processes them before it ends
+    task = "state"
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
         self.exit_code: int | None = None
+        self.hardware_id = socket.gethostname()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.steady_timer(1.0, self._publish_diagnostics)
@@ -51,6 +63,26 @@ class Node(rclpy.node.Node):
             callback: Called once per period.
         """
         return self.create_timer(period, callback, clock=self._steady)
+
+    def subscribe_while_watched(
+        self, publisher: Publisher, *inputs: tuple[type, str, Callable[[Any], None], QoSProfile]
+    ) -> None:
+        """Keep subscriptions only while a publisher has subscribers, so that nothing is received in vain.
+
+        Args:
+            publisher: Of this node.
+            inputs: Message type, topic, callback and quality of service of each subscription.
+        """
+        made: list[Subscription] = []
+
+        def check() -> None:
+            watched = publisher.get_subscription_count() > 0
+            if watched and not made:
+                made.extend(self.create_subscription(*each) for each in inputs)
+            while made and not watched:
+                self.destroy_subscription(made.pop())
+
+        self.steady_timer(_WATCH_PERIOD, check)
 
     def finish(self, exit_code: int = 0) -> None:
         """End the node after the current callback."""
@@ -69,7 +101,8 @@ class Node(rclpy.node.Node):
 
     def _publish_diagnostics(self) -> None:
         level, message, values = self.diagnose()
-        status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message)
+        name = f"{self.get_fully_qualified_name()[1:]}: {self.task}"
+        status = DiagnosticStatus(level=level, name=name, message=message, hardware_id=self.hardware_id)
         status.values = [KeyValue(key=k, value=str(v)) for k, v in values.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()

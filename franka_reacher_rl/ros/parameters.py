@@ -52,6 +52,11 @@ def declare_param(
     return value
 
 
+def declare_frame_prefix(node: Node) -> str:
+    """Declare the parameter `frame_prefix` and return what precedes the name of every TF frame."""
+    return str(declare_param(node, "frame_prefix", "", "prefix of the names of TF frames, for example left/"))
+
+
 def on_change(node: Node, settings: type[T], prefix: str, current: T, take: Callable[[T], None]) -> None:
     """Check changes of a dataclass's live parameters, and pass on the new settings.
 

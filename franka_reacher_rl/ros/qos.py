@@ -2,7 +2,8 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-# Frames and other streams of which only the newest message matters; messages may be lost.
+# Subscriptions to frames and other streams of which only the newest message matters; messages may be lost. Their
+# publishers are reliable (REP 2003), so that tools which ask for reliable messages receive them too.
 NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 # Observations, commands and states: only the newest message matters, but it must not be lost.

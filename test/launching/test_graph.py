@@ -51,7 +51,7 @@ def started(wiring: str, **arguments: str) -> tuple[list[Any], list[str]]:
 def test_a_setting_with_or_without_its_wiring(name: str) -> None:
     entities, errors = started("async", setting=name)
     assert not errors
-    assert sum(isinstance(entity, Node) for entity in entities) == 8
+    assert sum(isinstance(entity, Node) for entity in entities) == 10
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Header
 
@@ -133,3 +134,17 @@ def test_frames_of_another_size_are_named(around):
     observation = ObservationMsg(image=image_msg(np.zeros((90, 160, 3), np.uint8), Header()))
     with pytest.raises(ValueError, match=r"frame is uint8\(90, 160, 3\), expected uint8\(36, 64, 3\)"):
         actor._on_observation(observation)
+
+
+def test_a_missing_or_old_policy_is_reported(probe_after):
+    probe = probe_after(*PARAMETERS)
+    around, actor = Around(probe, inline=True), probe.add(Actor())
+    assert actor.diagnose()[:2] == (DiagnosticStatus.WARN, "waiting for a policy")
+    around.policy(0)
+    probe.until(lambda: actor.diagnose()[0] == DiagnosticStatus.OK)
+    actor._policy_age = 12.0
+    assert actor.diagnose()[0] == DiagnosticStatus.OK, "the learner has not updated yet"
+    around.policy(1)
+    probe.until(lambda: actor.diagnose()[0] == DiagnosticStatus.WARN)
+    assert "the policy is 12 s old" in actor.diagnose()[1]
+    around.writer.close()

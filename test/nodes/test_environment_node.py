@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point
 from probe import Probe
 from sensor_msgs.msg import Image
@@ -234,3 +235,16 @@ def test_nonsense_is_refused(ros, argument):
     ros("-p", argument)
     with pytest.raises(ValueError, match=r"not allowed|panda_sim"):
         Environment()
+
+
+def test_diagnostics_report_waiting_and_late_cycles(probe_after):
+    probe, world, node = _start(probe_after)
+    world.publishing = False
+    probe.until(lambda: node.diagnose()[0] == DiagnosticStatus.WARN)
+    assert "waiting for" in node.diagnose()[1]
+    world.publishing = True
+    probe.until(lambda: node._loop.phase is Phase.RUNNING and len(world.observations) > 2)
+    node._taken, node._late = 25, 2
+    assert node.diagnose()[:2] == (DiagnosticStatus.OK, "running")
+    node._taken, node._late = 25, 3
+    assert node.diagnose()[:2] == (DiagnosticStatus.WARN, "3 of 25 cycles later than 5 ms")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId
 from franka_reacher_rl.core.base.datatypes import Transition as Row
@@ -80,3 +81,10 @@ def test_a_resumed_learner_continues(probe_after, tmp_path: Path) -> None:
     around.probe.until(lambda: any(s.run_id == resumed._run_id for s in around.statuses))
     status = next(s for s in around.statuses if s.run_id == resumed._run_id)
     assert status.stored_steps == 7 and status.policy_version == around.policies[-1].version > 0
+
+
+def test_diagnostics_name_what_the_learner_lacks(probe_after) -> None:
+    around = Around(probe_after(*PARAMETERS))
+    assert around.learner.diagnose()[:2] == (DiagnosticStatus.OK, "0 of 3 steps of the warm-up stored")
+    around.learner._status = LearnerStatus(starved_of="the learner lacks transitions")
+    assert around.learner.diagnose()[:2] == (DiagnosticStatus.WARN, "the learner lacks transitions")

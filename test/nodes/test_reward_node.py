@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
@@ -69,3 +70,19 @@ def test_a_bad_value_is_refused_at_the_start(ros, argument, words):
     ros("-p", argument)
     with pytest.raises(ValueError, match=words):
         Reward()
+
+
+def test_frames_that_are_missing_or_too_few_are_reported(probe_after):
+    probe = probe_after()
+    node = probe.add(Reward())
+    level, message, _ = node.diagnose()
+    assert level == DiagnosticStatus.WARN and "first frame" in message
+    for _ in range(2):  # as soon as they are processed: far more than 25 per second
+        node._on_image(image_msg(HALF_RED, Header()))
+    assert node.diagnose()[0] == DiagnosticStatus.OK
+    node._on_image(image_msg(HALF_RED, Header()))
+    node._diagnosed -= 1.0
+    level, message, values = node.diagnose()
+    assert level == DiagnosticStatus.WARN and "fewer than the action cycles" in message and values["coverage"] == 0.5
+    level, message, _ = node.diagnose()
+    assert level == DiagnosticStatus.ERROR and "is the camera alive?" in message

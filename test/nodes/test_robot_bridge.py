@@ -261,12 +261,26 @@ def test_status_is_latched_and_diagnostics_report_the_mode(graph):
     graph.probe.until(lambda: late and late[-1].mode == "ready" and late[-1].robot == "panda_sim")
 
     def reported(level, text):
-        found = [s for a in graph.diagnostics for s in a.status if s.name == "/robot_bridge"]
+        found = [
+            s
+            for a in graph.diagnostics
+            for s in a.status
+            if s.name == "robot_bridge: arm" and s.hardware_id == "panda_sim"
+        ]
         return found and found[-1].level == level and text in found[-1].message
 
     graph.probe.until(lambda: reported(DiagnosticStatus.OK, "ready"))
     graph.call(graph.stop)
     graph.probe.until(lambda: reported(DiagnosticStatus.WARN, "call ~/arm"))
+    assert graph.diagnostics[-1].status[0].hardware_id == "panda_sim"
+
+
+def test_joint_states_are_published_in_the_standard_message(graph):
+    states = graph.probe.listen(JointState, "/robot_bridge/joint_states", qos.NEWEST)
+    graph.probe.until(lambda: states and states[-1].header in [s.header for s in graph.states])
+    same = next(s for s in graph.states if s.header == states[-1].header)
+    assert list(states[-1].name) == graph.robot.joints and not states[-1].effort
+    assert states[-1].position == same.q and states[-1].velocity == same.dq
 
 
 @pytest.mark.parametrize("step", [-3.0, 3.0])

@@ -4,10 +4,10 @@ import array
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point, PoseStamped
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray, String
-from tf2_msgs.msg import TFMessage
+from std_msgs.msg import Float64MultiArray
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.nodes.sim_robot import SimRobot
@@ -60,11 +60,11 @@ def test_the_target_can_be_placed_only_on_the_table(probe_after):
     probe.until(lambda: targets[-1].pose.position.x == 0.5)
 
 
-def test_the_transform_of_every_link_is_published(probe_after):
-    probe, *_ = _start(probe_after, "panda_sim")
-    transforms = probe.listen(TFMessage, "/tf", 10)
-    descriptions = probe.listen(String, "/robot_description", qos.LATCHED)
-    probe.until(lambda: transforms and descriptions)
-    links = {t.child_frame_id for t in transforms[0].transforms}
-    named = {part.split('"')[1] for part in descriptions[0].data.split("<link name=")[1:]}
-    assert named - links <= {"panda_link0"} and "panda_link8" in links
+def test_a_simulation_that_falls_behind_is_reported(probe_after):
+    probe = probe_after()
+    robot = probe.add(SimRobot())
+    assert robot.diagnose()[:2] == (DiagnosticStatus.OK, "at rest, without commands")
+    robot._stepped -= 1.0  # a pause of the process
+    robot._advance()
+    assert robot.diagnose()[0] == DiagnosticStatus.WARN
+    assert robot.diagnose()[0] == DiagnosticStatus.OK

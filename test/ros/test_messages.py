@@ -66,7 +66,7 @@ def test_a_short_image_is_refused():
 def test_ticks_and_actions_survive():
     tick = Tick(StepId(3, 7), 12)
     assert messages.tick_from_msg(messages.tick_msg(tick, Time())) == tick
-    action = Action(StepId(3, 7), np.full(7, 0.5, np.float32), 12, 0.25, 0.125, 1.5, 4)
+    action = Action(StepId(3, 7), np.full(7, 0.5, np.float32), 12, 0.25, 0.125, 1.5, 4, 0.0625)
     found = messages.action_from_msg(messages.action_msg(action, Time(sec=5)))
     assert np.array_equal(found.action, action.action)
     assert dataclasses.replace(found, action=action.action) == action

@@ -88,6 +88,7 @@ class Action:
     response_time: float = 0.0  # s from the observation being taken to the command
     policy_age: float = 0.0  # s since the learner published the policy
     policy_age_steps: int = 0  # actions taken with this policy before
+    lateness: float = 0.0  # s past the deadline at which the observation was due
 
 
 @dataclass(frozen=True)

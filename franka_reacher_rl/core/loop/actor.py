@@ -125,6 +125,7 @@ class Actor:
             response_time=1e-9 * (now - pending.observation.taken),
             policy_age=1e-9 * max(0, now - pending.published),
             policy_age_steps=pending.uses,
+            lateness=pending.observation.lateness,
         )
         return self._last
 

@@ -29,6 +29,12 @@ SHARED: Wires = {
     "learner": {"transition": "actor/transition"},
     "robot_bridge": {"velocity_command": "actor/velocity_command"},
     "sim_robot": {},
+    "display": {
+        "robot_state": "robot_bridge/robot_state",
+        "reward": "reward/value",
+        "cycle": "environment/cycle",
+        "target": "sim_robot/target",
+    },
     "recorder": {"episode": "environment/episode", "learner_status": "learner/status"},
 }
 

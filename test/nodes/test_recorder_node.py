@@ -1,0 +1,66 @@
+"""Tests of the recorder's messages: the lines on /rosout and the graph's health."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import Log
+from rclpy.qos import QoSProfile
+
+from franka_reacher_rl.msg import EpisodeSummary
+from franka_reacher_rl.nodes.recorder import Recorder
+from franka_reacher_rl.ros import qos
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(("namespace", "prefix"), [("/", ""), ("/left", "left/")])
+def test_the_state_of_the_graph_is_latched_and_that_of_its_own_namespace(probe_after, namespace, prefix):
+    probe = probe_after("-r", f"__ns:={namespace}")
+    recorder = probe.add(Recorder())
+    topic = "/recorder/toplevel_state" if namespace == "/" else f"{namespace}/recorder/toplevel_state"
+    states = probe.listen(DiagnosticStatus, topic, qos.LATCHED)
+    probe.until(lambda: states and states[-1].level == DiagnosticStatus.OK)
+    names = probe.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    probe.until(lambda: names.get_subscription_count())
+
+    def report(name: str, level: bytes, message: str) -> None:
+        names.publish(DiagnosticArray(status=[DiagnosticStatus(name=name, level=level, message=message)]))
+
+    other = "right/camera: frames" if prefix else "left/camera: frames"
+    report(other, DiagnosticStatus.ERROR, "the camera of another graph")
+    report(f"{prefix}camera: frames", DiagnosticStatus.WARN, "frames are black")
+    probe.until(lambda: states[-1].level == DiagnosticStatus.WARN)
+    assert states[-1].message == "camera: frames: frames are black" and states[-1].name == f"{prefix}toplevel_state"
+    report(f"{prefix}camera: frames", DiagnosticStatus.OK, "60 frames per second")
+    probe.until(lambda: states[-1].level == DiagnosticStatus.OK)
+    late = probe.listen(DiagnosticStatus, topic, qos.LATCHED)
+    probe.until(lambda: late)
+    assert late[0].message == "all nodes are well"
+    assert recorder.count_subscribers("/diagnostics") == 1
+
+
+def test_its_lines_are_on_rosout(probe_after, tmp_path):
+    probe = probe_after("-p", f"run_dir:={tmp_path / 'run'}")
+    lines = probe.listen(Log, "/rosout", QoSProfile(depth=100, durability=qos.LATCHED.durability))
+    summaries = probe.node.create_publisher(EpisodeSummary, "/episode", qos.EVENT)
+    probe.add(Recorder())
+    probe.until(summaries.get_subscription_count)
+    summaries.publish(EpisodeSummary(episode=3, episodes=5, steps=150, end_reason="time_limit", episode_return=88.25))
+    probe.until(lambda: any("3/5" in line.msg for line in lines))
+    mine = [line.msg for line in lines if line.name == "recorder"]
+    assert [text.split()[0] for text in mine] == ["run", "episode", "3/5"]
+
+
+def test_its_lines_are_printed_as_they_are(tmp_path):
+    code = "from franka_reacher_rl.nodes.recorder import main; main()"
+    command = [sys.executable, "-c", code, "--ros-args", "-p", f"run_dir:={tmp_path / 'run'}", "-p", "robot:=nowhere"]
+    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(tmp_path)}
+    variables.pop("RCUTILS_CONSOLE_OUTPUT_FORMAT", None)
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60.0)
+    assert ended.returncode == 2 and ended.stderr.startswith("cannot start: no robot 'nowhere'")
