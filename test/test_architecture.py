@@ -28,9 +28,9 @@ LAYERS: dict[str, set[str]] = {
     "experiments": {"core", "virtual"},
     "analysis": {"core", "experiments"},
     "bench": {"core", "sim", "virtual", "experiments"},
-    "ros": {"core", "msg", "srv"},
+    "ros": {"core", "msg", "action", "srv"},
     "launching": {"core", "ros"},
-    "nodes": {"core", "sim", "cameras", "drivers", "ros", "msg", "srv"},
+    "nodes": {"core", "sim", "cameras", "drivers", "ros", "msg", "action", "srv"},
     "cli": {"core", "sim", "virtual", "experiments", "analysis", "bench"},
 }
 WITHOUT_ROS = ("core", "sim", "cameras", "virtual", "experiments", "analysis", "bench")

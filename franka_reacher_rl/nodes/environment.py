@@ -7,18 +7,19 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point
+from rclpy.action import ActionClient
 from rclpy.duration import Duration
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from franka_reacher_rl import msg, srv
+from franka_reacher_rl import action, msg, srv
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Observation, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
 from franka_reacher_rl.core.loop import environment as loop
-from franka_reacher_rl.core.loop.events import EpisodeEnd, Output, Request, RunPlan, Warn
+from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Request, RunPlan, Warn
 from franka_reacher_rl.core.loop.inputs import Inputs
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
@@ -27,7 +28,7 @@ from franka_reacher_rl.ros.intake import FrameIntake
 from franka_reacher_rl.ros.messages import action_from_msg, observation_msg, robot_state_from_msg, summary_msg, tick_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
-from franka_reacher_rl.ros.services import LatestCall, call
+from franka_reacher_rl.ros.services import Goal, LatestAnswer, call
 
 _POLL_PERIOD = 0.05  # s
 _PATIENCE = 10.0  # s before a wait is reported; nodes take this long to start on a busy machine
@@ -36,7 +37,10 @@ _STOP_PATIENCE = 2.0  # s for the robot to answer the final stop
 
 
 class Environment(Node):
-    """Publishes `~/observation` and `~/cycle` once per action cycle, and `~/episode` at each episode's end."""
+    """Publishes `~/observation` and `~/cycle` once per action cycle, and `~/episode` at each episode's end.
+
+    With `reset.confirm` in the robot file, each episode waits for a call of the service `~/continue`.
+    """
 
     task = "cycle"
 
@@ -69,19 +73,24 @@ class Environment(Node):
         self.create_subscription(msg.RobotStatus, "robot_status", self._on_status, qos.LATCHED)
         self.create_subscription(msg.Action, "action", self._on_action, qos.EVENT)
         self.create_subscription(Bool, "actor_ready", self._on_ready, qos.LATCHED)
-        self._move_to = self.create_client(srv.MoveTo, "move_to")
+        # Unlike services, actions are not remapped by their name (before ROS 2 Rolling), but this name is.
+        self._move_to = ActionClient(self, action.MoveTo, self.resolve_service_name("move_to"))
+        self._goal: Goal | None = None
         self._place_target = self.create_client(srv.PlaceTarget, "place_target")
+        self._continue = self.create_service(Trigger, "~/continue", self._on_continue)
         self._requests = {r: self.create_client(Trigger, r.value) for r in Request}
         self._senders: dict[type, Callable[[Any], None]] = {
             Tick: lambda tick: self._cycles.publish(tick_msg(tick, self.get_clock().now().to_msg())),
             Observation: self._publish_observation,
             EpisodeEnd: self._publish_summary,
             MoveTo: self._move,
+            CancelMove: lambda _: self._cancel_move(),
             PlaceTarget: self._place,
             Request: self._request,
+            Ask: self._ask,
             Warn: self._log,
         }
-        self._reset_call = LatestCall(self._on_reset_answer)
+        self._reset_answer = LatestAnswer(self._on_reset_answer)
 
     # Inputs
 
@@ -104,8 +113,14 @@ class Environment(Node):
     def _on_ready(self, ready: Bool) -> None:
         self._actor_ready = ready.data
 
-    def _on_action(self, action: msg.Action) -> None:
-        self._send(self._loop.on_action(steady_ns(), action_from_msg(action)))
+    def _on_action(self, sent: msg.Action) -> None:
+        self._send(self._loop.on_action(steady_ns(), action_from_msg(sent)))
+
+    def _on_continue(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        problem = self._loop.on_continue(steady_ns())
+        response.success, response.message = not problem, problem or "the episode begins"
+        self._set_alarm()
+        return response
 
     # Time
 
@@ -134,7 +149,7 @@ class Environment(Node):
             "the actor to have a policy, a learner and a tick": self._actor_ready,
             "a subscriber of ~/cycle": self._cycles.get_subscription_count() > 0,
             "an actor that subscribes to ~/observation": self._observations.get_subscription_count() > 0,
-            "the robot bridge's move_to": self._move_to.service_is_ready(),
+            "the robot bridge's move_to": self._move_to.server_is_ready(),
             "the simulated world's place_target": not teleport or self._place_target.service_is_ready(),
         }
         return [need for need, there in needs.items() if not there]
@@ -158,12 +173,21 @@ class Environment(Node):
         self._summaries.publish(summary_msg(end, self._plan.episodes, self.get_clock().now().to_msg()))
 
     def _move(self, move: MoveTo) -> None:
-        request = srv.MoveTo.Request(joint_names=self._robot.joints, position=move.q.tolist())
-        self._reset_call(self._move_to, request)
+        goal = action.MoveTo.Goal(joint_names=self._robot.joints, position=move.q.tolist())
+        self._goal = Goal(self._move_to, goal, self._reset_answer.expect())
+
+    def _cancel_move(self) -> None:
+        if self._goal is not None:
+            self._goal.cancel()
 
     def _place(self, target: PlaceTarget) -> None:
         x, y = target.xy.tolist()
-        self._reset_call(self._place_target, srv.PlaceTarget.Request(position=Point(x=x, y=y)))
+        request = srv.PlaceTarget.Request(position=Point(x=x, y=y))
+        call(self._place_target, request, self._reset_answer.expect())
+
+    def _ask(self, ask: Ask) -> None:
+        how = f"ros2 service call {self._continue.service_name} std_srvs/srv/Trigger"
+        self.get_logger().warning(f"episode {self._loop.episode}: {ask.text}, then: {how}")
 
     def _log(self, warning: Warn) -> None:
         # On lines of their own: rclpy refuses to log from one line with different severities.
@@ -181,8 +205,9 @@ class Environment(Node):
         self._alarm.timer_period_ns = max(0, alarm - steady_ns())
         self._alarm.reset()
 
-    def _on_reset_answer(self, response: Any) -> None:
-        self._send(self._loop.on_reset_step(steady_ns(), response.success, response.message))
+    def _on_reset_answer(self, answer: Any) -> None:
+        success, message = (answer.success, answer.message) if answer else (False, "the robot bridge rejects the goal")
+        self._send(self._loop.on_reset_step(steady_ns(), success, message))
 
     def _request(self, request: Request) -> None:
         """Call the bridge. The run ends with its answer to the stop, not with a late answer to an earlier call."""
@@ -206,8 +231,11 @@ class Environment(Node):
         return DiagnosticStatus.OK, phase, values
 
     def on_stop(self) -> None:
-        """Wait until the last episode's summary has arrived, so that it does not end with this process."""
+        """Cancel a reset's move, and wait until the last episode's summary has arrived."""
+        if self._loop.phase is loop.Phase.RESETTING:
+            self._cancel_move()
         self._summaries.wait_for_all_acked(Duration(seconds=1.0))
+        self._move_to.destroy()
 
 
 def main() -> None:

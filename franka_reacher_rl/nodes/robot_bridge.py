@@ -10,24 +10,21 @@ from dataclasses import replace
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.core.arm.bridge import ARMED, Bridge, Mode, Output, Status
 from franka_reacher_rl.core.arm.health import JointMeasurement
-from franka_reacher_rl.core.arm.moves import Move
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers import make_driver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_from_stamp, steady_seconds
 from franka_reacher_rl.ros.messages import joint_state_msg, robot_state_msg, robot_status_msg
+from franka_reacher_rl.ros.move_server import MoveServer
 from franka_reacher_rl.ros.node import Node, run_node
 from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.standard_messages import pose_msg
-from franka_reacher_rl.srv import MoveTo
 
 PUBLISHER_CHECK_PERIOD = 0.2  # s, between counts of the publishers of commands
 COUNTERS_PERIOD = 0.5  # s, between statuses in which only counters changed
@@ -37,7 +34,7 @@ LONGEST_STOP = 1.0  # s, to bring the arm to rest when the node shuts down
 class RobotBridge(Node):
     """Executes `velocity_command` on one arm and publishes `~/robot_state`, `~/joint_states` and `~/status`.
 
-    It offers the services `~/move_to`, `~/stop` and `~/arm`.
+    It offers the action `~/move_to` and the services `~/stop` and `~/arm`.
     """
 
     task = "arm"
@@ -56,7 +53,6 @@ class RobotBridge(Node):
         self._frame_prefix = declare_frame_prefix(self)
         self._bridge = Bridge(robot)
         self._driver = make_driver(self, robot)
-        self._moves: dict[int, tuple[Move, Future]] = {}
         self._published_status: Status | None = None
         self._status_due = 0.0
         self._refused_before = 0  # commands, at the last diagnosis
@@ -66,8 +62,7 @@ class RobotBridge(Node):
         self._commands = self.create_subscription(JointState, "velocity_command", self._on_command, qos.RELIABLE)
         self.create_service(Trigger, "~/stop", self._on_stop_request)
         self.create_service(Trigger, "~/arm", self._on_arm_request)
-        # A move takes seconds, so its callback has a group of its own, which does not block the control cycle.
-        self.create_service(MoveTo, "~/move_to", self._on_move_to, callback_group=ReentrantCallbackGroup())
+        self._moves = MoveServer(self, self._bridge)
         self.steady_timer(1.0 / robot.driver.control_rate, self._cycle)
         self.steady_timer(PUBLISHER_CHECK_PERIOD, self._count_publishers)
 
@@ -91,7 +86,7 @@ class RobotBridge(Node):
         if self._bridge.measured is not None:
             self._publish_state(self._bridge.measured, output)
         self._publish_status()
-        self._answer_moves()
+        self._moves.update(now)
 
     def _publish_state(self, measured: JointMeasurement, output: Output) -> None:
         state = robot_state_msg(self._bridge.robot, measured, output, self._frame_prefix)
@@ -145,24 +140,6 @@ class RobotBridge(Node):
         response.success, response.message = not problem, problem or "armed"
         return response
 
-    async def _on_move_to(self, request: MoveTo.Request, response: MoveTo.Response) -> MoveTo.Response:
-        try:
-            move = self._bridge.move_to(steady_seconds(), request.joint_names, request.position, request.timeout)
-        except ValueError as error:
-            response.success, response.message = False, str(error)
-            return response
-        ended: Future = Future()
-        self._moves[id(move)] = (move, ended)
-        await ended
-        response.success, response.message, response.duration = move.success, move.message, move.duration
-        return response
-
-    def _answer_moves(self) -> None:
-        for key, (move, ended) in list(self._moves.items()):
-            if move.done:
-                del self._moves[key]
-                ended.set_result(None)
-
     # -- diagnostics and shutdown ---------------------------------------------------------------------------------
 
     def diagnose(self) -> tuple[bytes, str, dict[str, object]]:
@@ -190,6 +167,7 @@ class RobotBridge(Node):
             self._driver.send(np.zeros(self._bridge.robot.dof))
             self._driver.flush(max(0.0, end - steady_seconds()))
         self._driver.close()
+        self._moves.close()
 
 
 def main() -> None:

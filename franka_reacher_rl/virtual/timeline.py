@@ -21,7 +21,7 @@ from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observati
 from franka_reacher_rl.core.learning.stopwatch import Stopwatch
 from franka_reacher_rl.core.loop.actor import Actor, Step
 from franka_reacher_rl.core.loop.environment import Environment, Phase
-from franka_reacher_rl.core.loop.events import EpisodeEnd, Output, Request, Warn
+from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Request, Warn
 from franka_reacher_rl.core.loop.learner import Learner, Work
 from franka_reacher_rl.core.loop.wiring import wires
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
@@ -223,8 +223,11 @@ class Timeline:
                 self._send(self._environment.on_reset_step(self.now, True))
             elif isinstance(output, EpisodeEnd):
                 self._ended = output
+            elif isinstance(output, Ask):  # the simulated target needs no person
+                self._environment.on_continue(self.now)
             else:
-                assert isinstance(output, Request | Warn)  # for a bridge and a console, which are not here
+                # For a bridge and a console, which are not here.
+                assert isinstance(output, CancelMove | Request | Warn)
 
     def _on_action(self, action: Action) -> None:
         self._send(self._environment.on_action(self.now, action))

@@ -18,16 +18,17 @@ import rclpy
 import rclpy.node
 import yaml
 from protocol_server import Server
+from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from franka_reacher_rl.action import MoveTo
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.drivers.franka import FrankaDriver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.srv import MoveTo
 
 pytest.importorskip("franky", reason="franky-control, the client of libfranka, is not installed")
 pytestmark = pytest.mark.integration
@@ -59,7 +60,7 @@ class Bench:
         self.commands = self.node.create_publisher(JointState, "velocity_command", qos.RELIABLE)
         self.arm = self.node.create_client(Trigger, "/robot_bridge/arm")
         self.stop = self.node.create_client(Trigger, "/robot_bridge/stop")
-        self.move_to = self.node.create_client(MoveTo, "/robot_bridge/move_to")
+        self.move_to = ActionClient(self.node, MoveTo, "/robot_bridge/move_to")
         self.random = np.random.default_rng(0)
         self.bridge = subprocess.Popen(
             [
@@ -99,8 +100,13 @@ class Bench:
         self.until(future.done, 20.0)
         return future.result()
 
-    def move(self, q: np.ndarray) -> MoveTo.Response:
-        return self.call(self.move_to, MoveTo.Request(joint_names=FR3.joints, position=q.tolist()))
+    def move(self, q: np.ndarray) -> MoveTo.Result:
+        self.until(self.move_to.server_is_ready, 10.0)
+        sent = self.move_to.send_goal_async(MoveTo.Goal(joint_names=FR3.joints, position=q.tolist()))
+        self.until(sent.done, 10.0)
+        ended = sent.result().get_result_async()
+        self.until(ended.done, 20.0)
+        return ended.result().result
 
     def rests(self) -> bool:
         """Return whether the arm has not moved during the last 0.1 s."""

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy.node
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 
 
 class Probe:
     """Publishes to and listens to nodes under test."""
 
-    def __init__(self) -> None:
+    def __init__(self, executor: Executor | None = None) -> None:
         self.node = rclpy.node.Node("probe")
-        self.executor = SingleThreadedExecutor()
+        self.executor = executor or SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self._nodes: list[Any] = []
 

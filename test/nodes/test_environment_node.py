@@ -7,14 +7,18 @@ from functools import partial
 import numpy as np
 import pytest
 import rclpy
+import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point
 from probe import Probe
+from rclpy.action import ActionServer, CancelResponse
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
 
+from franka_reacher_rl.action import MoveTo
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.loop.environment import Phase
 from franka_reacher_rl.core.loop.events import Request
@@ -27,7 +31,7 @@ from franka_reacher_rl.nodes.environment import Environment
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns
 from franka_reacher_rl.ros.standard_messages import floats_msg, image_msg, time_from_msg, time_msg
-from franka_reacher_rl.srv import MoveTo, PlaceTarget
+from franka_reacher_rl.srv import PlaceTarget
 
 ROBOT = Robot.load("panda_sim")
 AGE = 0.03  # s, of every frame when it is published
@@ -36,12 +40,15 @@ AGE = 0.03  # s, of every frame when it is published
 class World:
     """Everything around the environment, answering at once."""
 
-    def __init__(self, probe) -> None:
+    def __init__(self, probe, move_to: str = "move_to") -> None:
         self.probe, node = probe, probe.node
         self.acting, self.publishing, self.mode = True, True, RobotStatus.READY
         self.moves: list[list[float]] = []
         self.targets: list[Point] = []
         self.stops = 0
+        self.reward = 2.0
+        self.moving, self.canceled = True, 0
+        self._held = []
         self.captured: list[int] = []
         self._images = node.create_publisher(Image, "image", qos.NEWEST)
         self._rewards = node.create_publisher(Reward, "reward", qos.NEWEST)
@@ -49,7 +56,14 @@ class World:
         self._status = node.create_publisher(RobotStatus, "robot_status", qos.LATCHED)
         self._ready = node.create_publisher(Bool, "actor_ready", qos.LATCHED)
         self._actions = node.create_publisher(Action, "action", qos.EVENT)
-        node.create_service(MoveTo, "move_to", self._move_to)
+        self._server = ActionServer(
+            node,
+            MoveTo,
+            move_to,
+            self._arrive,
+            handle_accepted_callback=self._on_goal,
+            cancel_callback=self._on_cancel,
+        )
         node.create_service(PlaceTarget, "place_target", self._place_target)
         node.create_service(Trigger, "stop", self._stop)
         self.observations: list[Observation] = []
@@ -72,17 +86,27 @@ class World:
         captured = self._now() - AGE
         header = Header(stamp=time_msg(captured))
         self.captured.append(stamp_ns(header.stamp))
-        self._rewards.publish(Reward(header=header, reward=2.0))
+        self._rewards.publish(Reward(header=header, reward=self.reward))
         self._images.publish(image_msg(np.full((36, 64, 3), 7, np.uint8), header))
         state = RobotState(header=Header(stamp=time_msg(self._now())), joint_names=ROBOT.joints)
         for i, name in enumerate(("q", "dq", "dq_cmd")):
             setattr(state, name, floats_msg(np.full(7, float(i)), "d"))
         self._states.publish(state)
 
-    def _move_to(self, request, response):
-        self.moves.append(list(request.position))
-        response.success = True
-        return response
+    def _on_goal(self, handle):
+        self.moves.append(list(handle.request.position))
+        if self.moving:
+            handle.execute()
+        else:
+            self._held.append(handle)
+
+    def _arrive(self, handle):
+        handle.succeed()
+        return MoveTo.Result(success=True)
+
+    def _on_cancel(self, handle):
+        self.canceled += 1
+        return CancelResponse.ACCEPT
 
     def _place_target(self, request, response):
         self.targets.append(request.position)
@@ -100,6 +124,15 @@ class World:
             self._actions.publish(
                 Action(episode=message.episode, step=message.step, observation_age=0.02, policy_version=3)
             )
+
+
+def robot_file(tmp_path, **reset) -> str:
+    """Write the file of a robot with other settings of its reset, and return its path."""
+    robot = yaml.safe_load((config_dir() / "robots" / "panda_sim.yaml").read_text())
+    robot["reset"].update(reset)
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump(robot))
+    return str(path)
 
 
 def _ended(node) -> bool:
@@ -220,6 +253,57 @@ def test_a_robot_that_was_stopped_on_request_stays_so(probe_after):
     end = world._now() + 1.5
     probe.until(lambda: world._now() > end)
     assert not calls and world.observations[-1].episode == 1
+
+
+def test_a_move_without_an_answer_is_canceled_and_sent_again(probe_after, tmp_path):
+    probe, world, _ = _start(probe_after, f"robot:={robot_file(tmp_path, timeout=0.5)}")
+    world.moving = False
+    probe.until(lambda: world.moves)
+    probe.until(lambda: world.canceled == 1)
+    world.moving = True
+    probe.until(lambda: world.observations)
+    assert len(world.moves) == 2 and world.moves[0] == world.moves[1]
+
+
+def test_a_reset_waits_for_a_person(probe_after, tmp_path):
+    probe, world, node = _start(probe_after, f"robot:={robot_file(tmp_path, confirm=True)}", "run.episodes:=1")
+    proceed = probe.node.create_client(Trigger, "environment/continue")
+
+    def answer():
+        future = proceed.call_async(Trigger.Request())
+        probe.until(future.done)
+        return future.result()
+
+    probe.until(proceed.service_is_ready)
+    early = answer()
+    assert not early.success and "nothing waits for ~/continue now" in early.message
+    probe.until(lambda: node._loop.phase is Phase.CONFIRMING)
+    end = world._now() + 0.3
+    probe.until(lambda: world._now() > end)
+    assert not world.observations
+    assert answer().success
+    probe.until(lambda: node.exit_code is not None)
+    assert len(world.episodes) == 1
+
+
+def test_a_start_without_the_target_is_counted(probe_after):
+    probe, world, _ = _start(probe_after)
+    world.reward = 0.0
+    probe.until(lambda: world.observations)
+    world.reward = 2.0
+    probe.until(lambda: len(world.episodes) > 1)
+    assert [e.target_at_start for e in world.episodes[:2]] == [0.0, 1.0]
+
+
+def test_the_action_is_remapped_by_its_name_in_a_namespace(probe_after):
+    """ROS 2 Jazzy does not remap the topics and services of an action by the action's name."""
+    probe = probe_after(
+        *("-r", "__ns:=/left", "-r", "move_to:=robot_bridge/move_to"),
+        *("-p", "episode.seconds:=0.1", "-p", "run.episodes:=1"),
+    )
+    world, node = World(probe, "robot_bridge/move_to"), probe.add(Environment())
+    probe.until(lambda: node.exit_code is not None)
+    assert len(world.moves) == len(world.episodes) == 1
 
 
 def test_a_camera_that_stops_ends_the_episode(probe_after):

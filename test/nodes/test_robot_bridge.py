@@ -11,20 +11,24 @@ import time
 import numpy as np
 import pytest
 import yaml
+from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from probe import Probe
+from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
+from franka_reacher_rl.action import MoveTo
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.nodes.robot_bridge import RobotBridge
+from franka_reacher_rl.nodes.sim_robot import SimRobot
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.srv import MoveTo
 
 PERIOD = 0.01  # s
 SLOW = [0.05] * 7
@@ -44,7 +48,7 @@ class FakeArm(Node):
         for name, value in (parameters or {}).items():
             self.declare_parameter(name, value)
         self.robot, self.q, self.v = robot, robot.start_middle(), np.zeros(robot.dof)
-        self.silent = self.held = False
+        self.silent = self.held = self.blocked = False
         self.received: list[tuple[float, np.ndarray]] = []
         self._moved = time.monotonic()
         self._states = self.create_publisher(JointState, robot.driver.state_topic, QoSProfile(depth=1))
@@ -58,7 +62,8 @@ class FakeArm(Node):
 
     def _advance(self) -> None:
         now = time.monotonic()
-        self.q = self.q + self.v * (now - self._moved)
+        noise = np.random.default_rng(len(self.received)).normal(size=self.robot.dof) * 1e-5  # or it looks frozen
+        self.q = self.q + (noise if self.blocked else self.v * (now - self._moved))
         self._moved = now
 
     def _cycle(self) -> None:
@@ -76,9 +81,10 @@ class FakeArm(Node):
 class Graph:
     """A bridge, its arm, and a client that commands it."""
 
-    def __init__(self, probe, arm_parameters=None, bridge=True):
+    def __init__(self, probe, arm_parameters=None, bridge=True, arm=True):
         self.probe, self.robot = probe, Robot.load("panda_sim")
-        self.arm = probe.add(FakeArm(self.robot, arm_parameters))
+        if arm:
+            self.arm = probe.add(FakeArm(self.robot, arm_parameters))
         node = probe.node
         self.states = probe.listen(RobotState, "/robot_bridge/robot_state", qos.RELIABLE)
         self.statuses = probe.listen(RobotStatus, "/robot_bridge/status", qos.LATCHED)
@@ -86,11 +92,13 @@ class Graph:
         self.commands = node.create_publisher(JointState, "velocity_command", qos.RELIABLE)
         self.stop = node.create_client(Trigger, "/robot_bridge/stop")
         self.arm_service = node.create_client(Trigger, "/robot_bridge/arm")
-        self.move_to = node.create_client(MoveTo, "/robot_bridge/move_to")
+        self.move_to = ActionClient(node, MoveTo, "/robot_bridge/move_to")
+        self.feedback = []
         if bridge:
             self.bridge = probe.add(RobotBridge())
             self.until_mode("ready")
             probe.until(lambda: self.commands.get_subscription_count() == 1)
+            probe.until(self.move_to.server_is_ready)
 
     @property
     def status(self):
@@ -120,6 +128,31 @@ class Graph:
         future = client.call_async(request or Trigger.Request())
         self.probe.until(future.done, 20.0)
         return future.result()
+
+    def send_move(self, position, timeout=0.0):
+        """Send a goal and return its handle, once it is accepted."""
+        goal = MoveTo.Goal(joint_names=self.robot.joints, position=[float(q) for q in position], timeout=timeout)
+        sent = self.move_to.send_goal_async(goal, feedback_callback=lambda m: self.feedback.append(m.feedback))
+        self.probe.until(sent.done)
+        assert sent.result().accepted
+        return sent.result()
+
+    def ended(self, handle):
+        """Wait for the end of a move and return its status and result."""
+        future = handle.get_result_async()
+        self.probe.until(future.done, 20.0)
+        return future.result().status, future.result().result
+
+    def move(self, position, timeout=0.0):
+        return self.ended(self.send_move(position, timeout))
+
+
+def robot_file(tmp_path, **bridge):
+    """Write the file of a robot with other settings of its bridge, and return its path."""
+    robot = yaml.safe_load((config_dir() / "robots" / "panda_sim.yaml").read_text())
+    robot.setdefault("bridge", {}).update(bridge)
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(robot))
+    return tmp_path / "changed.yaml"
 
 
 @pytest.fixture
@@ -190,10 +223,8 @@ def test_when_commands_cease_the_arm_ramps_to_rest_and_the_next_command_is_accep
 
 
 def test_a_latched_watchdog_needs_arming(probe_after, tmp_path):
-    robot = yaml.safe_load((config_dir() / "robots" / "panda_sim.yaml").read_text())
-    robot.setdefault("bridge", {}).update(command_timeout=0.05, latch_after=0.3)
-    (tmp_path / "hasty.yaml").write_text(yaml.safe_dump(robot))
-    graph = Graph(probe_after("-p", f"robot:={tmp_path / 'hasty.yaml'}"))
+    robot = robot_file(tmp_path, command_timeout=0.05, latch_after=0.3)
+    graph = Graph(probe_after("-p", f"robot:={robot}"))
     graph.keep_commanding(lambda: graph.mode == "running")
     graph.until_mode("stopped")
     graph.command()
@@ -229,31 +260,134 @@ def test_a_state_that_is_stale_or_frozen_is_a_fault(graph, trouble, fault):
 def test_the_control_cycle_continues_during_a_move(graph):
     goal = graph.robot.start_middle() + 0.2
     before = len(graph.states)
-    answer = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=goal.tolist()))
-    assert answer.success and answer.message == "" and 0.1 < answer.duration < 8.0
+    status, result = graph.move(goal)
+    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert result.success and result.message == "" and 0.1 < result.duration < 8.0
     np.testing.assert_allclose(graph.arm.q, goal, atol=0.02)
-    assert len(graph.states) - before > 20 * answer.duration
+    assert len(graph.states) - before > 20 * result.duration
     assert {"moving", "ready"} <= {s.mode for s in graph.states[before:]}
 
 
-def test_a_move_that_is_not_allowed_is_refused_with_a_reason(graph):
-    answer = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=[9.0] * 7))
-    assert not answer.success and "panda_joint1 = 9.000 rad is not allowed" in answer.message
+def test_a_move_reports_the_distance_left_and_the_time(graph):
+    graph.move(graph.robot.start_middle() + 0.5)
+    left, elapsed = [f.distance_left for f in graph.feedback], [f.elapsed for f in graph.feedback]
+    assert len(left) >= 3 and left[0] > left[len(left) // 2] > left[-1]
+    assert 0.3 < left[0] < 0.51 and left[-1] < 0.2
+    assert np.all(np.diff(elapsed) > 0.09)
+
+
+def test_a_move_that_is_not_allowed_is_aborted_with_a_reason(graph):
+    status, result = graph.move([9.0] * 7)
+    assert status == GoalStatus.STATUS_ABORTED
+    assert not result.success and "panda_joint1 = 9.000 rad is not allowed" in result.message
+
+
+def test_a_second_move_is_aborted_and_the_first_continues(graph):
+    first = graph.send_move(graph.robot.start_middle() + 0.4)
+    status, result = graph.move(graph.robot.start_middle())
+    assert status == GoalStatus.STATUS_ABORTED and "another move is in progress" in result.message
+    status, result = graph.ended(first)
+    assert status == GoalStatus.STATUS_SUCCEEDED and result.success
+
+
+def test_a_move_of_a_blocked_arm_is_aborted_after_its_timeout(graph):
+    graph.arm.blocked = True
+    status, result = graph.move(graph.robot.start_middle() + 0.3, timeout=0.3)
+    assert status == GoalStatus.STATUS_ABORTED and not result.success
+    assert "rad from its goal after 0.3 s" in result.message
+
+
+def test_a_canceled_move_ramps_to_rest_and_the_next_one_is_accepted(graph):
+    goal = graph.robot.start_middle() + 0.8
+    move = graph.send_move(goal)
+    graph.probe.until(lambda: np.abs(graph.arm.v).max() > 0.5)
+    canceled = move.cancel_goal_async()
+    graph.probe.until(canceled.done)
+    assert len(canceled.result().goals_canceling) == 1
+    status, result = graph.ended(move)
+    assert status == GoalStatus.STATUS_CANCELED and not result.success
+    assert "canceled" in result.message and "rad before the goal" in result.message
+    assert not graph.arm.received[-1][1].any() and np.abs(graph.arm.q - goal).max() > 0.1
+    steps = np.abs(np.diff([v for _, v in graph.arm.received], axis=0))
+    assert (steps <= np.array(graph.robot.limits.acceleration) * PERIOD * 1.001).all()
+    assert graph.move(graph.robot.start_middle())[1].success
+    late = move.cancel_goal_async()
+    graph.probe.until(late.done)
+    assert not late.result().goals_canceling, "a move that has ended cannot be canceled"
 
 
 def test_stop_ends_a_move_and_needs_arming(graph):
-    goal = (graph.robot.start_middle() + 0.8).tolist()
-    move = graph.move_to.call_async(MoveTo.Request(joint_names=graph.robot.joints, position=goal))
+    goal = graph.robot.start_middle() + 0.8
+    move = graph.send_move(goal)
     graph.until_mode("moving")
     assert graph.call(graph.stop).success
-    graph.probe.until(move.done)
-    assert not move.result().success and "stopped" in move.result().message
+    status, result = graph.ended(move)
+    assert status == GoalStatus.STATUS_ABORTED and not result.success and "stopped" in result.message
     graph.until_mode("stopped")
     graph.probe.until(lambda: not graph.arm.v.any())
-    again = graph.call(graph.move_to, MoveTo.Request(joint_names=graph.robot.joints, position=goal))
-    assert not again.success and "call ~/arm" in again.message
+    status, result = graph.move(goal)
+    assert status == GoalStatus.STATUS_ABORTED and "call ~/arm" in result.message
     assert graph.call(graph.arm_service).success
     graph.until_mode("ready")
+
+
+def test_a_fault_aborts_a_move(graph):
+    move = graph.send_move(graph.robot.start_middle() + 0.8)
+    graph.until_mode("moving")
+    graph.arm.silent = True
+    status, result = graph.ended(move)
+    assert status == GoalStatus.STATUS_ABORTED and not result.success
+    graph.probe.until(lambda: graph.status.fault)
+    assert result.message == graph.status.fault
+
+
+def test_ros2_action_sends_a_goal_and_cancels_it_on_an_interrupt(probe_after, tmp_path):
+    if subprocess.run(["ros2", "action", "--help"], capture_output=True, check=False).returncode:
+        pytest.skip("this ROS 2 has no ros2 action")
+    # Starting a process may delay the joint states.
+    graph = Graph(probe_after("-p", f"robot:={robot_file(tmp_path, state_timeout=5.0)}"))
+
+    def send(position):
+        goal = yaml.safe_dump({"joint_names": graph.robot.joints, "position": position}, default_flow_style=True)
+        names = ["/robot_bridge/move_to", "franka_reacher_rl/action/MoveTo"]
+        command = ["ros2", "action", "send_goal", "--feedback", *names, goal]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def output(process):
+        graph.probe.until(lambda: process.poll() is not None, 30.0)
+        return process.communicate()[0]
+
+    refused = output(send([9.0] * 7))
+    assert "panda_joint1 = 9.000 rad is not allowed" in refused and "status: ABORTED" in refused
+    done = output(send((graph.robot.start_middle() + 0.2).tolist()))
+    assert "distance_left" in done and "success: true" in done and "status: SUCCEEDED" in done
+    graph.arm.blocked = True  # so that the move lasts
+    canceled = send(graph.robot.start_middle().tolist())
+    graph.until_mode("moving", 30.0)
+    canceled.send_signal(signal.SIGINT)
+    assert "Canceling goal" in output(canceled)
+    graph.probe.until(lambda: graph.mode == "ready", 0.5 * graph.robot.reset.timeout)
+    assert not graph.arm.received[-1][1].any()
+
+
+def test_a_move_completes_under_the_events_executor(ros):
+    """The EventsExecutor uses less processor time. A callback that waits for a future would stop its node."""
+    experimental = pytest.importorskip("rclpy.experimental", reason="this rclpy has no EventsExecutor")
+    ros()
+    probe = Probe(experimental.EventsExecutor())
+    try:
+        probe.add(SimRobot())
+        graph = Graph(probe, arm=False)
+        status, result = graph.move(graph.robot.start_middle() + 0.3)
+        assert status == GoalStatus.STATUS_SUCCEEDED and result.success
+        np.testing.assert_allclose(graph.states[-1].q, graph.robot.start_middle() + 0.3, atol=0.02)
+        move = graph.send_move(graph.robot.start_middle())
+        graph.until_mode("moving")
+        move.cancel_goal_async()
+        assert graph.ended(move)[0] == GoalStatus.STATUS_CANCELED
+        assert len(graph.feedback) > 2
+    finally:
+        probe.close()
 
 
 def test_status_is_latched_and_diagnostics_report_the_mode(graph):

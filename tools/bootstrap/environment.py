@@ -24,6 +24,7 @@ _PACKAGES, _LAUNCH, _INTERFACES, _COMMANDS = "python-packages", "launch-packages
 
 _ENTRY_POINTS = """\
 [ros2cli.command]
+action = reacher_ros2.action_command:ActionCommand
 launch = reacher_ros2.launch_command:LaunchCommand
 interface = reacher_ros2.interface_command:InterfaceCommand
 """
@@ -198,7 +199,7 @@ class OwnEnvironment:
         metadata.mkdir(exist_ok=True)
         (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: reacher-ros2\nVersion: 0.1.0\n")
         (metadata / "entry_points.txt").write_text(_ENTRY_POINTS)
-        for name, module in {"ros2": "ros2cli.cli", "_ros2_daemon": "ros2cli.daemon"}.items():
+        for name, module in {"ros2": "reacher_ros2.command_line", "_ros2_daemon": "ros2cli.daemon"}.items():
             script = self.venv / "bin" / name
             script.write_text(command_script(self.python, module))
             script.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

@@ -15,7 +15,7 @@ from bootstrap.steps import Stamps, Step, fingerprint
 
 PACKAGE = "franka_reacher_rl"
 # A change inside one of these changes what is compiled or generated.
-_DEFINITIONS = ("CMakeLists.txt", "cmake", "package.xml", "tools/node_script.in", "msg", "srv")
+_DEFINITIONS = ("CMakeLists.txt", "cmake", "package.xml", "tools/node_script.in", "action", "msg", "srv")
 # The build installs a link to each of these files, so only an added or removed file requires a build.
 _LINKED = (PACKAGE, "launch", "config")
 

@@ -1,4 +1,5 @@
-"""`ros2 launch` and `ros2 interface` for the environment that `./reacher` creates where no ROS 2 is installed.
+"""The `ros2` command of the environment that `./reacher` creates where no ROS 2 is installed.
 
-They accept the common arguments of the ROS 2 commands of the same name.
+`ros2 action`, `ros2 interface` and `ros2 launch` accept the common arguments of the ROS 2 commands of the same name.
+The other commands are those of ROS 2.
 """

@@ -289,6 +289,7 @@ class Bridge:
         if move.done:
             self._move = None
             self._set(mode=Mode.READY)
+        if move.done or move.canceled:
             return Filtered(brake(self.motion, self._limits, dt))
         velocity = move.velocity(self._moves.predict(measured.q, measured.dq, self.motion, age), self.robot)
         return self._moves.filter(measured.q, measured.dq, self.motion, velocity, dt, age)

@@ -26,6 +26,7 @@ class Move:
         done: Whether it has ended, successfully or not.
         message: Why it failed; empty if it did not.
         duration: How long it took, s.
+        canceled: Whether it was canceled; it ends when the arm has come to rest.
     """
 
     goal: Vector
@@ -34,6 +35,7 @@ class Move:
     done: bool = False
     message: str = ""
     duration: float = 0.0
+    canceled: bool = False
     _settled: tuple[float, Vector] | None = None
 
     @property
@@ -45,6 +47,15 @@ class Move:
         """End the move at time `now` (s); a message marks it as failed."""
         if not self.done:
             self.done, self.message, self.duration = True, message, now - self.started
+
+    def cancel(self) -> bool:
+        """Let the arm ramp to rest instead of moving on; return whether there was anything to cancel."""
+        self.canceled = self.canceled or not self.done
+        return not self.done
+
+    def distance_left(self, q: Vector) -> float:
+        """Return the distance in rad of the joint that is farthest from its goal, at joint positions q."""
+        return float(np.abs(q - self.goal).max())
 
     def velocity(self, x: Vector, robot: Robot) -> Vector:
         """Return the velocity towards the goal, (joints,) in rad/s.
@@ -65,7 +76,7 @@ class Move:
         return error * (speed / distance)
 
     def check(self, now: float, q: Vector, last: Motion, robot: Robot) -> None:
-        """End the move when the arm rests at the goal, or when the timeout has passed.
+        """End the move when the arm rests at the goal or after a cancellation, or when the timeout has passed.
 
         Args:
             now: Current time, s.
@@ -78,7 +89,10 @@ class Move:
             self._settled = None
         elif self._settled is None or (np.abs(q - self._settled[1]) > REST * REST_TIME).any():
             self._settled = (now, q)
-        if self._settled is not None and now - self._settled[0] >= REST_TIME:
+        if self.canceled:
+            if last.at_rest:
+                self.end(now, f"canceled {self.distance_left(q):.3f} rad before the goal")
+        elif self._settled is not None and now - self._settled[0] >= REST_TIME:
             self.end(now)
         elif now - self.started > self.timeout:
             worst = int(error.argmax())

@@ -136,6 +136,9 @@ class ResetSettings(Checked):
     velocity: float = param(1.0, "limit of the joint speed in a reset move", unit="rad/s", minimum=0.01, maximum=2.0)
     tolerance: float = param(0.01, "position error of every joint below which a move is done", unit="rad", minimum=1e-4)
     timeout: float = param(8.0, "time after which a reset move fails", unit="s", minimum=0.5)
+    confirm: bool = param(
+        False, "after the moves, wait until a person has placed the target and called the environment's ~/continue"
+    )
 
 
 @dataclass(frozen=True)

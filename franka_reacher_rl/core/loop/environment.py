@@ -16,7 +16,9 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Nanoseconds, Observation, StepId, Tick
 from franka_reacher_rl.core.base.settings import EpisodeSettings
 from franka_reacher_rl.core.loop.events import (
+    Ask,
     BridgeCounters,
+    CancelMove,
     EpisodeEnd,
     Output,
     Request,
@@ -34,6 +36,7 @@ RESET_MARGIN = 2.0  # s that a reset step may take beyond the robot file's timeo
 RETRY_AFTER: Nanoseconds = SECOND  # after a failed reset, so that a lasting failure does not flood the console
 ARM_AFTER = 1.0  # s in fault before a simulated robot is armed again
 MAX_ARMINGS = 20  # of a simulated robot in one run
+PLACE_TARGET = "place the target where the wrist camera sees it"
 
 
 class Phase(Enum):
@@ -41,6 +44,7 @@ class Phase(Enum):
 
     WAITING = "waiting"  # for inputs and nodes
     RESETTING = "resetting"
+    CONFIRMING = "confirming"  # until a person has placed the target, where the robot file says so
     SETTLING = "settling"  # for a frame and a robot state from after the reset
     RUNNING = "running"
     ENDED = "ended"
@@ -120,11 +124,13 @@ class Environment:
             warning = self._ending(f"{waited}: is the actor alive (in sync: the learner)?")
             return [warning, *self._take(now, EndReason.NO_ACTION)]
         if self.phase is Phase.RESETTING and now >= self._step_deadline:
-            return self.on_reset_step(now, False, "no answer: is the robot bridge alive?")
+            return [CancelMove(), *self._fail_reset(now, "no answer: is the robot bridge alive?")]
         return []
 
     def on_robot_down(self, now: Nanoseconds) -> list[Output]:
-        """End the running episode because the robot has stopped or is in fault."""
+        """End the running episode, or a reset that is otherwise complete: the robot has stopped or is in fault."""
+        if self.phase in (Phase.CONFIRMING, Phase.SETTLING):
+            return self._fail_reset(now, "the robot has stopped")
         return self._take(now, EndReason.ROBOT_STOPPED) if self.phase is Phase.RUNNING else []
 
     # Between episodes
@@ -151,6 +157,8 @@ class Environment:
             return [*([lost] if lost else []), *missing]
         if self.phase is Phase.SETTLING and not self._senses.since(self._reset_ended):
             return ["a frame and a robot state from after the reset"]
+        if self.phase is Phase.CONFIRMING:
+            return [f"a person to {PLACE_TARGET} and to call ~/continue"]
         return []
 
     def waited(self, now: Nanoseconds) -> float:
@@ -170,12 +178,18 @@ class Environment:
         """Take note of the answer to the last `MoveTo` or `PlaceTarget`. A failed reset is tried again."""
         if self.phase is not Phase.RESETTING:
             return []
-        if success:
-            return self._next_reset_step(now)
-        self.episode -= 1
-        self._retry_at = now + RETRY_AFTER
-        self._enter(Phase.WAITING, now)
-        return [Warn(f"the reset failed and is tried again: {message}", error=True)]
+        return self._next_reset_step(now) if success else self._fail_reset(now, message)
+
+    def on_continue(self, now: Nanoseconds) -> str:
+        """Take note that a person has placed the target.
+
+        Returns:
+            Why nothing follows from it, or an empty string.
+        """
+        if self.phase is not Phase.CONFIRMING:
+            return f"nothing waits for ~/continue now: the environment is {self.phase.value}"
+        self._settle(now)
+        return ""
 
     def state(self) -> dict[str, Any]:
         """Return everything that later episodes depend on, as JSON values; to be asked for before an episode."""
@@ -201,20 +215,33 @@ class Environment:
         return self._next_reset_step(now)
 
     def _next_reset_step(self, now: Nanoseconds) -> list[Output]:
+        if not self._steps and self._robot.reset.confirm:
+            self._enter(Phase.CONFIRMING, now)
+            return [Ask(PLACE_TARGET)]
         if not self._steps:
-            self._reset_ended = now
-            self._enter(Phase.SETTLING, now)
+            self._settle(now)
             return []
         self._step_deadline = now + round((self._robot.reset.timeout + RESET_MARGIN) * SECOND)
         return [self._steps.pop(0)]
+
+    def _settle(self, now: Nanoseconds) -> None:
+        self._reset_ended = now
+        self._enter(Phase.SETTLING, now)
+
+    def _fail_reset(self, now: Nanoseconds, message: str) -> list[Output]:
+        self.episode -= 1
+        self._retry_at = now + RETRY_AFTER
+        self._enter(Phase.WAITING, now)
+        return [Warn(f"the reset failed and is tried again: {message}", error=True)]
 
     # Observations
 
     def _begin(self, now: Nanoseconds) -> list[Output]:
         self._enter(Phase.RUNNING, now)
-        self._record = EpisodeRecord(self.episode, self._settings.cycle_ms, now)
+        sensed = self._senses.read(now)
+        self._record = EpisodeRecord(self.episode, self._settings.cycle_ms, now, target_at_start=sensed.reward > 0.0)
         self._counters = self._senses.counters()
-        return self._observe(now, self._clock.begin(now), self._senses.read(now))
+        return [*self._observe(now, self._clock.begin(now), sensed), *self._lost_target()]
 
     def _take(self, now: Nanoseconds, end: EndReason | None = None) -> list[Output]:
         """Take the next observation: the episode's last if time is up or `end` is given."""
@@ -266,6 +293,17 @@ class Environment:
         )
         self._enter(Phase.ENDED if last else Phase.WAITING, now)
         return [EpisodeEnd(summary, record, last), *([Request.STOP] if last else [])]
+
+    def _lost_target(self) -> list[Output]:
+        """Return a warning if the episode starts without the target in view."""
+        if self._record.target_at_start:
+            return []
+        return [
+            Warn(
+                f"episode {self.episode} starts without the target in view: {PLACE_TARGET}, or check the colour bands "
+                "(reward.bands); with reset.confirm: true in the robot file, each episode waits for you"
+            )
+        ]
 
     def _counted(self) -> dict[str, float]:
         """Return what the bridge counted during the episode; empty if that is not known."""

@@ -79,6 +79,18 @@ class Request(Enum):
 
 
 @dataclass(frozen=True)
+class CancelMove:
+    """The last `MoveTo` has taken too long; the robot bridge is to end it."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Something that a person has to do, and then to confirm through `Environment.on_continue`."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Warn:
     """A message for the person at the console."""
 
@@ -86,4 +98,4 @@ class Warn:
     error: bool = False
 
 
-Output = Tick | Observation | EpisodeEnd | MoveTo | PlaceTarget | Request | Warn
+Output = Tick | Observation | EpisodeEnd | MoveTo | CancelMove | PlaceTarget | Request | Ask | Warn

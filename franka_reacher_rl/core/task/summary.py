@@ -47,6 +47,7 @@ class EpisodeSummary:
     policy_age_s_median: float
     policy_age_steps_median: float
     reset_seconds: float = UNKNOWN  # s, of the reset before this episode
+    target_at_start: float = UNKNOWN  # 1: the first frame showed the target; 0: it did not
 
     watchdog_stops: float = UNKNOWN  # times the commands ceased for longer than the bridge's timeout
     held_seconds: float = UNKNOWN  # s during which the bridge held the arm because commands had ceased
@@ -121,6 +122,7 @@ class EpisodeRecord:
     policy_age: list[float] = field(default_factory=list)  # s
     policy_age_steps: list[int] = field(default_factory=list)
     policy_version: int = 0
+    target_at_start: bool = True  # whether the first frame showed the target
 
     def add_cycle(self, reward: float, lateness: float, duration: Nanoseconds) -> None:
         """Record the outcome of a step.
@@ -178,6 +180,7 @@ class EpisodeRecord:
             response_time_ms_p99=quantile(response, 0.99),
             policy_age_s_median=median(self.policy_age),
             policy_age_steps_median=median(self.policy_age_steps),
+            target_at_start=float(self.target_at_start),
             **context,
         )
 

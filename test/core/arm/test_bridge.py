@@ -198,6 +198,21 @@ def test_a_move_of_a_blocked_arm_fails_with_a_reason(arm):
     assert "rad from its goal after 2.0 s" in move.message and arm.mode is Mode.READY and not arm.v.any()
 
 
+def test_a_canceled_move_ends_when_the_arm_rests_and_the_bridge_is_ready(arm):
+    goal = arm.robot.start_middle() + 0.8
+    move = arm.bridge.move_to(arm.now, JOINTS, goal)
+    assert move.distance_left(arm.q) == pytest.approx(0.8, abs=0.01)
+    arm.cycle(0.6)
+    assert np.abs(arm.v).max() > 0.5 and move.distance_left(arm.q) < 0.7
+    assert move.cancel()
+    arm.cycle()
+    assert not move.done and arm.command() is Refusal.MOVING, "it moves until it has come to rest"
+    arm.cycle(0.6)
+    assert move.done and not move.success and "rad before the goal" in move.message
+    assert arm.mode is Mode.READY and not arm.v.any() and move.distance_left(arm.q) > 0.1
+    assert not move.cancel(), "it has ended"
+
+
 @pytest.mark.parametrize(
     ("names", "position", "message"),
     [

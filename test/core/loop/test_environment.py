@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings
 from franka_reacher_rl.core.loop.environment import MAX_ARMINGS, RESET_MARGIN, Environment, Phase
-from franka_reacher_rl.core.loop.events import BridgeCounters, EpisodeEnd, Output, Request, RunPlan, Warn
+from franka_reacher_rl.core.loop.events import (
+    Ask,
+    BridgeCounters,
+    CancelMove,
+    EpisodeEnd,
+    Output,
+    Request,
+    RunPlan,
+    Sensed,
+    Warn,
+)
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 
 SETTINGS = EpisodeSettings(cycle_ms=40.0, seconds=0.12, action_timeout=0.5)
@@ -26,6 +37,10 @@ class Senses(FakePlant):
         super().__init__()
         self.lost, self.fresh_from = "", 0
         self.counted: BridgeCounters | None = None
+        self.reward = 1.0
+
+    def read(self, now: int) -> Sensed:
+        return replace(super().read(now), reward=self.reward)
 
     def missing(self, now: int) -> str:
         return self.lost
@@ -37,9 +52,9 @@ class Senses(FakePlant):
         return self.counted
 
 
-def make(plan: RunPlan | None = None) -> tuple[Environment, Senses]:
-    senses = Senses()
-    return Environment(SETTINGS, ROBOT, senses, lambda episode: reset_rng(3, episode), plan), senses
+def make(plan: RunPlan | None = None, *, confirm: bool = False) -> tuple[Environment, Senses]:
+    senses, robot = Senses(), replace(ROBOT, reset=replace(ROBOT.reset, confirm=confirm))
+    return Environment(SETTINGS, robot, senses, lambda episode: reset_rng(3, episode), plan), senses
 
 
 def kinds(outputs: Sequence[Output]) -> list[type]:
@@ -137,7 +152,8 @@ def test_an_unanswered_reset_step_is_tried_again_with_the_same_draws() -> None:
     environment, _ = make()
     (first,) = environment.poll(0)
     assert environment.alarm == RESET_TIMEOUT
-    (warning,) = environment.on_alarm(RESET_TIMEOUT)
+    cancel, warning = environment.on_alarm(RESET_TIMEOUT)
+    assert isinstance(cancel, CancelMove), "the robot bridge refuses the next move while this one lasts"
     assert isinstance(warning, Warn) and warning.error and "tried again: no answer" in warning.text
     assert environment.on_reset_step(RESET_TIMEOUT, True) == [], "a late answer does not count"
     assert environment.poll(RESET_TIMEOUT + MS) == [], "not at once"
@@ -153,6 +169,48 @@ def test_a_failed_reset_is_tried_again() -> None:
     assert isinstance(warning, Warn) and "joint 3 is stuck" in warning.text
     assert environment.poll(2 * MS) == [], "a lasting failure does not flood the console"
     assert kinds(environment.poll(1001 * MS)) == [MoveTo]
+
+
+def test_a_reset_waits_for_a_person_where_the_robot_file_says_so() -> None:
+    environment, senses = make(confirm=True)
+    assert "nothing waits" in environment.on_continue(0)
+    environment.poll(0)
+    environment.on_reset_step(MS, True)
+    (ask,) = environment.on_reset_step(2 * MS, True)
+    assert isinstance(ask, Ask) and "place the target" in ask.text
+    senses.fresh_from = 3600_000 * MS
+    assert environment.poll(senses.fresh_from) == [], "a person takes as long as it takes"
+    assert "~/continue" in environment.waiting_for(senses.fresh_from)[0] and environment.alarm is None
+    assert environment.on_continue(senses.fresh_from + MS) == ""
+    assert environment.poll(senses.fresh_from + 2 * MS) == [], "the frame is from before the person's answer"
+    senses.fresh_from += MS
+    assert kinds(environment.poll(senses.fresh_from)) == [Tick, Observation]
+    assert "nothing waits" in environment.on_continue(senses.fresh_from)
+
+
+def test_a_robot_that_stops_while_a_person_places_the_target_is_reset_again() -> None:
+    environment, _ = make(confirm=True)
+    environment.poll(0)
+    environment.on_reset_step(MS, True)
+    environment.on_reset_step(2 * MS, True)
+    (warning,) = environment.on_robot_down(3 * MS)
+    assert isinstance(warning, Warn) and "the robot has stopped" in warning.text
+    assert kinds(environment.poll(1003 * MS)) == [MoveTo] and environment.episode == 1
+
+
+def test_a_start_without_the_target_in_view_is_reported_once_and_counted() -> None:
+    environment, senses = make()
+    senses.reward = 0.0
+    *observed, warning = begin(environment, senses)
+    assert kinds(observed) == [Tick, Observation]
+    assert isinstance(warning, Warn) and "episode 1 starts without the target in view" in warning.text
+    assert kinds(act(environment, 45 * MS)) == [Tick, Observation]
+    end = environment.on_robot_down(50 * MS)[-1]
+    assert isinstance(end, EpisodeEnd) and end.summary.target_at_start == 0.0
+    senses.reward = 1.0
+    assert kinds(begin(environment, senses, 60 * MS)) == [Tick, Observation]
+    end = environment.on_robot_down(70 * MS)[-1]
+    assert isinstance(end, EpisodeEnd) and end.summary.target_at_start == 1.0
 
 
 def test_nothing_starts_before_everything_is_there() -> None:
