@@ -259,10 +259,10 @@ def test_a_move_without_an_answer_is_canceled_and_sent_again(probe_after, tmp_pa
     probe, world, _ = _start(probe_after, f"robot:={robot_file(tmp_path, timeout=0.5)}")
     world.moving = False
     probe.until(lambda: world.moves)
-    probe.until(lambda: world.canceled == 1)
+    probe.until(lambda: world.canceled)
     world.moving = True
     probe.until(lambda: world.observations)
-    assert len(world.moves) == 2 and world.moves[0] == world.moves[1]
+    assert len(world.moves) >= 2 and all(move == world.moves[0] for move in world.moves)
 
 
 def test_a_reset_waits_for_a_person(probe_after, tmp_path):
