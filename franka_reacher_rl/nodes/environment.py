@@ -140,7 +140,7 @@ class Environment(Node):
 
     def _missing(self) -> list[str]:
         """Name the nodes and states that a reset needs and that are not there."""
-        arm = "ros2 service call /robot_bridge/arm std_srvs/srv/Trigger"
+        arm = f"ros2 service call {self.resolve_service_name('arm')} std_srvs/srv/Trigger"
         down = f"the robot: {self._status.fault or 'stopped'} (when it is safe: {arm})"
         teleport = self._robot.reset.strategy == "teleport"
         needs = {
@@ -186,7 +186,7 @@ class Environment(Node):
         call(self._place_target, request, self._reset_answer.expect())
 
     def _ask(self, ask: Ask) -> None:
-        how = f"ros2 service call {self._continue.service_name} std_srvs/srv/Trigger"
+        how = f"ros2 service call {self.resolve_service_name('~/continue')} std_srvs/srv/Trigger"
         self.get_logger().warning(f"episode {self._loop.episode}: {ask.text}, then: {how}")
 
     def _log(self, warning: Warn) -> None:
