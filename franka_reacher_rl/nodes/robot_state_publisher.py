@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.robot_description import RobotDescription
@@ -34,22 +36,21 @@ class RobotStatePublisher(Node):
             raise ValueError(f"parameter publish_frequency = {rate} is not allowed: above 0, up to 1000 Hz")
         self._joints = robot.joints
         self._description = RobotDescription(robot, prefix)
-        self._newest: JointState | None = None
+        self._period, self._due = 1.0 / rate, 0.0  # s
         self._texts = self.create_publisher(String, "robot_description", qos.LATCHED)
         self._static = self.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
         self._moving = self.create_publisher(TFMessage, "/tf", QoSProfile(depth=100))
         self._texts.publish(String(data=self._description.urdf))
         self._static.publish(TFMessage(transforms=self._description.fixed(self.get_clock().now().to_msg())))
-        self.subscribe_while_watched(self._moving, (JointState, "joint_states", self._take, qos.NEWEST))
-        self.steady_timer(1.0 / rate, self._publish)
+        self.subscribe_while_watched(self._moving, (JointState, "joint_states", self._take, qos.NEWEST), raw=True)
 
-    def _take(self, state: JointState) -> None:
-        self._newest = state
-
-    def _publish(self) -> None:
-        state, self._newest = self._newest, None
-        if state is None:
+    def _take(self, serialised: bytes) -> None:
+        now = steady_seconds()
+        if now < self._due:
             return
+        # Without drift, so that the mean rate is the one asked for, whatever that of the joint states.
+        self._due = max(self._due + self._period, now)
+        state = deserialize_message(serialised, JointState)
         position = dict(zip(state.name, state.position, strict=False))
         try:
             q = np.array([position[joint] for joint in self._joints])

@@ -65,20 +65,21 @@ class Node(rclpy.node.Node):
         return self.create_timer(period, callback, clock=self._steady)
 
     def subscribe_while_watched(
-        self, publisher: Publisher, *inputs: tuple[type, str, Callable[[Any], None], QoSProfile]
+        self, publisher: Publisher, *inputs: tuple[type, str, Callable[[Any], None], QoSProfile], raw: bool = False
     ) -> None:
         """Keep subscriptions only while a publisher has subscribers, so that nothing is received in vain.
 
         Args:
             publisher: Of this node.
             inputs: Message type, topic, callback and quality of service of each subscription.
+            raw: Whether the callbacks get serialised messages, which cost less where few of them are used.
         """
         made: list[Subscription] = []
 
         def check() -> None:
             watched = publisher.get_subscription_count() > 0
             if watched and not made:
-                made.extend(self.create_subscription(*each) for each in inputs)
+                made.extend(self.create_subscription(*each, raw=raw) for each in inputs)
             while made and not watched:
                 self.destroy_subscription(made.pop())
 
