@@ -106,7 +106,7 @@ def _node(name: str, plan: Plan) -> Node:
         namespace=plan.namespace or None,
         parameters=[str(plan.setting_path), *own, *([plan.params_file] if plan.params_file else [])],
         remappings=plan.remappings(name),
-        ros_arguments=["--log-level", plan.log_level],
+        ros_arguments=["--log-level", plan.log_level(name)],
         output="screen",
         additional_env={END_WITH_PARENT: "1", REALTIME_PRIORITY: str(plan.priority(name))},
         output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",

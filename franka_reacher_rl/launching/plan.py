@@ -150,10 +150,10 @@ class Plan:
         }
         return own.get(node, {})
 
-    @property
-    def log_level(self) -> str:
-        """The lowest severity that the nodes log."""
-        return self._values["log_level"]
+    def log_level(self, node: str) -> str:
+        """Return the lowest severity that a node logs. The recorder's lines are the run's output and always shown."""
+        level = self._values["log_level"]
+        return "info" if node == "recorder" and level != "debug" else level
 
     def priority(self, node: str) -> int:
         """Return a node's real-time priority; 0: ordinary scheduling."""

@@ -30,6 +30,8 @@ from franka_reacher_rl.ros.standard_messages import image_msg
 class Camera(Node):
     """Publishes `~/image_raw` and `~/camera_info` from a device, a video file or the simulated world."""
 
+    task = "frames"
+
     def __init__(self) -> None:
         super().__init__("camera")
         cv2.setNumThreads(1)
@@ -40,6 +42,7 @@ class Camera(Node):
             "simulated",
             "source of the frames: simulated, a device such as /dev/video0, or a video file",
         )
+        self.hardware_id = self._source
         self._fps = float(declare_param(self, "fps", 60.0, "requested frame rate [Hz]"))
         self._device = declare(self, DeviceSettings, "camera")
         robot = declare_param(

@@ -161,6 +161,12 @@ def test_another_packages_outputs_have_the_names_of_the_graph(monkeypatch: pytes
     assert "robot_state" not in dict(made.remappings("reward"))
 
 
+def test_the_log_level_does_not_hide_the_results() -> None:
+    found = commands("async", log_level="error")
+    assert found["learner"][found["learner"].index("--log-level") + 1] == "error"
+    assert found["recorder"][found["recorder"].index("--log-level") + 1] == "info"
+
+
 def test_images_of_a_running_camera() -> None:
     found = commands("async", image_topic="/usb_cam/image_raw", robot="fr3")
     assert "camera" not in found and "sim_robot" not in found
