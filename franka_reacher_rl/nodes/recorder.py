@@ -14,7 +14,7 @@ from tensorboard.summary import Writer  # type: ignore[import-untyped]
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.csv_file import CsvFile
-from franka_reacher_rl.core.base.health import GraphHealth, Level, Report
+from franka_reacher_rl.core.base.graph_health import GraphHealth, Level, Report
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.task.console import Console
 from franka_reacher_rl.core.task.summary import COLUMNS, LEARNER_PARTS, LOSSES, EpisodeSummary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from franka_reacher_rl.core.base.health import STALE_AFTER, GraphHealth, Level, Report
+from franka_reacher_rl.core.base.graph_health import STALE_AFTER, GraphHealth, Level, Report
 
 
 @pytest.mark.parametrize(
