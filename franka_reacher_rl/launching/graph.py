@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Mapping
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown
+from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
@@ -69,7 +69,6 @@ def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]
     nodes = [(name, _node(name, plan)) for name in plan.nodes]
     return [
         LogInfo(msg=plan.summary()),
-        *(SetEnvironmentVariable(name, value) for name, value in middleware_settings(os.environ).items()),
         *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name))) for name, node in nodes),
         *(node for _, node in nodes),
         state_publisher(plan.robot_file, plan.namespace[1:], plan.frame_prefix, plan.params_file),
@@ -91,8 +90,9 @@ def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
         return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
     # For this range, rmw_fastrtps adds shared memory to whatever is configured: a profile restricts the range instead.
     profile = str(config_dir() / "dds" / "udp_on_this_computer.xml")
-    files = dict.fromkeys(_PROFILE_FILES, profile)
-    return {**files, "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT", "ROS_LOCALHOST_ONLY": "0"}
+    settings = {**dict.fromkeys(_PROFILE_FILES, profile), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
+    # Where this variable is deprecated, setting it prints a warning.
+    return settings | ({"ROS_LOCALHOST_ONLY": "0"} if "ROS_LOCALHOST_ONLY" in variables else {})
 
 
 def _node(name: str, plan: Plan) -> Node:
@@ -112,7 +112,11 @@ def _node(name: str, plan: Plan) -> Node:
         remappings=plan.remappings(name),
         ros_arguments=["--log-level", plan.log_level(name)],
         output="screen",
-        additional_env={END_WITH_PARENT: "1", REALTIME_PRIORITY: str(plan.priority(name))},
+        additional_env={
+            END_WITH_PARENT: "1",
+            REALTIME_PRIORITY: str(plan.priority(name)),
+            **middleware_settings(os.environ),
+        },
         output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
         sigterm_timeout=_SECONDS_TO_STOP,
         sigkill_timeout="10",

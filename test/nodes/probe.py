@@ -31,7 +31,7 @@ class Probe:
         self.node.create_subscription(kind, topic, received.append, qos)
         return received
 
-    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    def until(self, condition: Callable[[], Any], seconds: float = 30.0) -> None:
         """Spins until a condition holds, and fails when it does not in time."""
         deadline = time.monotonic() + seconds
         while not condition():

@@ -148,7 +148,7 @@ def _start(probe_after, *parameters: str):
 
 def test_two_episodes_and_the_end(probe_after):
     probe, world, node = _start(probe_after, "run.episodes:=2", "seed:=5")
-    probe.until(lambda: node.exit_code is not None)
+    probe.until(lambda: node.exit_code is not None and len(world.observations) == 22 and len(world.episodes) == 2)
     assert node.exit_code == 0 and world.stops == 1
     seen = [(o.episode, o.step) for o in world.observations]
     assert seen == [(e, s) for e in (1, 2) for s in range(11)] == [(t.episode, t.step) for t in world.ticks]
