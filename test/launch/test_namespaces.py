@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import pytest
 from graphs import Watcher
 from processes import until
 
@@ -19,6 +20,7 @@ def _names(watcher):
     return {f"{namespace.rstrip('/')}/{name}" for name, namespace in watcher.node.get_node_names_and_namespaces()}
 
 
+@pytest.mark.timeout(300)  # two graphs start together
 def test_two_robots_side_by_side(launch, tmp_path):
     topics = [(Action, f"/{n}/actor/action", qos.EVENT) for n in ROBOTS]
     topics += [(RobotState, f"/{n}/robot_bridge/robot_state", qos.RELIABLE) for n in ROBOTS]
@@ -30,12 +32,17 @@ def test_two_robots_side_by_side(launch, tmp_path):
             name: launch("async", namespace=name, robot=robot.name, run_dir=str(tmp_path / name), **shared)
             for name, robot in ROBOTS.items()
         }
-        until(lambda: all(watcher.heard[f"/{n}/actor/action"] for n in ROBOTS), 90.0)
-        nodes = {f"/{name}/{node}" for name, graph in graphs.items() for node in graph.nodes()}
-        until(lambda: _names(watcher) >= nodes or print(nodes - _names(watcher)), 20.0)
-        assert not {name for name in _names(watcher) - nodes if Path(name).name in NODES}, (
-            "a node outside its namespace"
-        )
+        nodes: set[str] = set()
+        seen: set[str] = set()
+
+        def all_seen():
+            """A graph may end before all nodes of the other are there, so names are collected."""
+            nodes.update(f"/{name}/{node}" for name, graph in graphs.items() for node in graph.nodes())
+            seen.update(_names(watcher))
+            return all(watcher.heard.values()) and seen >= nodes
+
+        until(all_seen, 120.0)
+        assert not {name for name in seen - nodes if Path(name).name in NODES}, "a node outside its namespace"
         for graph in graphs.values():
             assert graph.wait(120.0) == 0, graph.text
     finally:
