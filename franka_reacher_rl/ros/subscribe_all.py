@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rosidl_runtime_py.utilities import get_message
 
@@ -25,7 +26,7 @@ def main() -> None:
                 # Best effort and volatile: compatible with every publisher.
                 node.create_subscription(get_message(types[0]), topic, lambda message: None, qos.NEWEST)
 
-    node.create_timer(0.2, subscribe)
+    node.create_timer(0.2, subscribe, clock=Clock(clock_type=ClockType.STEADY_TIME))
     try:
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
