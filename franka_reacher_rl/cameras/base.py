@@ -38,3 +38,29 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Release the device."""
+
+
+def calibration_for(
+    calibration: Calibration | None, width: int, height: int, size: tuple[int, int], camera: str
+) -> Calibration | None:
+    """Return the calibration of a camera's frames after they were resized.
+
+    Args:
+        calibration: The calibration of the camera; None if unknown.
+        width: Width of the camera's frames, px.
+        height: Height of the camera's frames, px.
+        size: Width and height of the resized frames, px.
+        camera: The camera, for the error.
+
+    Raises:
+        ValueError: The calibration is for frames of another size. It cannot be converted, because other modes of a
+            camera may crop the image.
+    """
+    if calibration is None:
+        return None
+    if (calibration.width, calibration.height) != (width, height):
+        raise ValueError(
+            f"the calibration of {camera} is for frames of {calibration.width}x{calibration.height}, but its frames "
+            f"have {width}x{height}: calibrate it in that mode, or leave camera_info_url empty"
+        )
+    return calibration.resized(*size)

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from franka_reacher_rl.cameras.base import CameraLost, Captured
-from franka_reacher_rl.cameras.video_file import calibration_for
+from franka_reacher_rl.cameras.base import CameraLost, Captured, calibration_for
 from franka_reacher_rl.core.base.calibration import Calibration
 from franka_reacher_rl.core.base.datatypes import Nanoseconds
 from franka_reacher_rl.core.base.fields import Checked, param

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from franka_reacher_rl.cameras.base import CameraLost, Captured
+from franka_reacher_rl.cameras.base import CameraLost, Captured, calibration_for
 from franka_reacher_rl.core.base.calibration import Calibration
 from franka_reacher_rl.core.task.frames import resized
 
@@ -63,29 +63,3 @@ class VideoCamera:
 
     def close(self) -> None:
         self._capture.release()
-
-
-def calibration_for(
-    calibration: Calibration | None, width: int, height: int, size: tuple[int, int], camera: str
-) -> Calibration | None:
-    """Return the calibration of a camera's frames after they were resized.
-
-    Args:
-        calibration: The calibration of the camera; None if unknown.
-        width: Width of the camera's frames, px.
-        height: Height of the camera's frames, px.
-        size: Width and height of the resized frames, px.
-        camera: The camera, for the error.
-
-    Raises:
-        ValueError: The calibration is for frames of another size. It cannot be converted, because other modes of a
-            camera may crop the image.
-    """
-    if calibration is None:
-        return None
-    if (calibration.width, calibration.height) != (width, height):
-        raise ValueError(
-            f"the calibration of {camera} is for frames of {calibration.width}x{calibration.height}, but its frames "
-            f"have {width}x{height}: calibrate it in that mode, or leave camera_info_url empty"
-        )
-    return calibration.resized(*size)

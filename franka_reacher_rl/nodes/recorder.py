@@ -23,7 +23,7 @@ from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.messages import summary_from_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
-from franka_reacher_rl.ros.run_folder import manifest, write_manifest
+from franka_reacher_rl.ros.run_folder import KEPT_ARGUMENTS, manifest, write_manifest
 
 _CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per cycle, s
 _STATUS_COLUMNS = ("updates", "updates_per_s", "stored_steps", *LEARNER_PARTS, *LOSSES)
@@ -49,12 +49,7 @@ class Recorder(Node):
             "setting": declare_param(self, "setting", "async_lite", "setting file: a name or a path"),
             "robot": declare_param(self, "robot", "panda_sim", "robot file: a name or a path"),
             "camera": declare_param(self, "camera", "simulated", "source of frames, for the manifest"),
-            "camera_info_url": declare_param(self, "camera_info_url", "", "camera calibration, for the manifest"),
-            "image_topic": declare_param(self, "image_topic", "", "topic of an external camera, for the manifest"),
-            **{
-                f"{node}_node": declare_param(self, f"{node}_node", "", f"replacement of {node}, for the manifest")
-                for node in ("camera", "reward", "robot_bridge")
-            },
+            **{name: declare_param(self, name, "", "launch argument, for the manifest") for name in KEPT_ARGUMENTS},
             "params_file": declare_param(self, "params_file", "", "ROS parameter file of the run, copied into run_dir"),
             "seed": declare_param(self, "seed", 0, "seed of the run, for the manifest"),
             "episodes": declare_param(self, "episodes", 0, "number of the last episode, for the manifest"),

@@ -22,7 +22,7 @@ from franka_reacher_rl.core.base.settings import Setting
 PARAMS_FILE = "params.yaml"  # the run's copy of its params_file
 
 # Launch arguments of a run that it keeps when it is resumed; empty: none.
-_CAMERA_AND_NODES = ("camera_info_url", "image_topic", "camera_node", "reward_node", "robot_bridge_node")
+KEPT_ARGUMENTS = ("camera_info_url", "image_topic", "camera_node", "reward_node", "robot_bridge_node")
 
 
 def manifest(setting: Setting, robot: Robot, run: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Resumed:
             if run["wiring"] != wiring:
                 raise ValueError(f"resume:={folder} is a run of {run['wiring']}.launch.py")
             self.arguments = {name: str(run[name]) for name in ("camera", "seed")}
-            self.arguments |= {name: str(run.get(name, "")) for name in _CAMERA_AND_NODES}
+            self.arguments |= {name: str(run.get(name, "")) for name in KEPT_ARGUMENTS}
         except (yaml.YAMLError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): the run cannot be resumed from it") from None
         files = {"setting": "setting.yaml", "robot": "robot.yaml"}
