@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown
@@ -17,8 +17,8 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
 
-from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
+from franka_reacher_rl.launching.middleware import middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
@@ -28,11 +28,6 @@ from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALT
 _REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, 255)
 
 _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
-
-_FAST_DDS = "rmw_fastrtps_cpp"  # the default of the supported distributions
-# Variables that name a profile of Fast DDS, of version 2 and 3, and all by which the user configures its transports.
-_PROFILE_FILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-_CHOSEN_BY = ("FASTDDS_BUILTIN_TRANSPORTS", *_PROFILE_FILES)
 
 
 def graph(wiring: str) -> LaunchDescription:
@@ -74,25 +69,6 @@ def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]
         state_publisher(plan.robot_file, plan.namespace[1:], plan.frame_prefix, plan.params_file),
         *viewers(values, plan.robot, plan.namespace[1:], plan.frame_prefix),
     ]
-
-
-def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables that keep tools from disturbing the graph.
-
-    With the shared-memory transport of Fast DDS, a process that attaches to the graph may stall other nodes for a third
-    of a second; over UDP this was not observed (docs/performance.md). A choice of the user, and any other middleware,
-    stays as it is.
-    """
-    if variables.get("RMW_IMPLEMENTATION", _FAST_DDS) != _FAST_DDS or any(name in variables for name in _CHOSEN_BY):
-        return {}
-    local = variables.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST" or variables.get("ROS_LOCALHOST_ONLY") == "1"
-    if not local:
-        return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
-    # For this range, rmw_fastrtps adds shared memory to whatever is configured: a profile restricts the range instead.
-    profile = str(config_dir() / "dds" / "udp_on_this_computer.xml")
-    settings = {**dict.fromkeys(_PROFILE_FILES, profile), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
-    # Where this variable is deprecated, setting it prints a warning.
-    return settings | ({"ROS_LOCALHOST_ONLY": "0"} if "ROS_LOCALHOST_ONLY" in variables else {})
 
 
 def _node(name: str, plan: Plan) -> Node:

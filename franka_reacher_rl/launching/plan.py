@@ -20,7 +20,7 @@ from franka_reacher_rl.core.base.suggestions import did_you_mean
 from franka_reacher_rl.core.loop.wiring import SHARED, wires
 from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
 from franka_reacher_rl.launching.parameter_file import check_parameter_file
-from franka_reacher_rl.ros.run_folder import Resumed
+from franka_reacher_rl.ros.run_folder import KEPT_ARGUMENTS, Resumed
 
 # SCHED_FIFO priorities of the nodes between the capture of a frame and its command. None of them waits for the learner.
 REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20, "reward": 15, "camera": 15, "sim_robot": 15}
@@ -139,7 +139,7 @@ class Plan:
                 "robot": robot,
                 "setting": str(self.setting_path),
                 "wiring": self.wiring,
-                **{name: values[name] for name in ("camera", "camera_info_url", "image_topic", *REPLACEMENTS)},
+                **{name: values[name] for name in ("camera", *KEPT_ARGUMENTS)},
                 "params_file": self.params_file,
                 "policy": values["policy"],
                 "evaluate": self.evaluate,

@@ -21,6 +21,7 @@ from launch_ros.ros_adapters import get_ros_node
 from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
+from franka_reacher_rl.launching.middleware import middleware_settings
 from franka_reacher_rl.launching.plan import STATE_PUBLISHER
 from franka_reacher_rl.ros.node import END_WITH_PARENT
 
@@ -55,7 +56,7 @@ def state_publisher(robot: str, namespace: str = "", frame_prefix: str = "", par
         parameters=[parameters, *([params_file] if params_file else [])],
         remappings=[("joint_states", "robot_bridge/joint_states")],
         output="screen",
-        additional_env={END_WITH_PARENT: "1"},
+        additional_env={END_WITH_PARENT: "1", **middleware_settings(os.environ)},
     )
 
 

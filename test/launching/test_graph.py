@@ -21,7 +21,7 @@ from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 
 from franka_reacher_rl.launching import graph as launching
-from franka_reacher_rl.launching import plan
+from franka_reacher_rl.launching import middleware, plan
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,7 +186,7 @@ def test_images_of_a_running_camera() -> None:
     ],
 )
 def test_the_graph_uses_udp_unless_the_user_has_chosen(variables: dict[str, str], transports: str | None) -> None:
-    assert launching.middleware_settings(variables).get("FASTDDS_BUILTIN_TRANSPORTS") == transports
+    assert middleware.middleware_settings(variables).get("FASTDDS_BUILTIN_TRANSPORTS") == transports
 
 
 def shared_memory_of(variables: dict[str, str]) -> int:
@@ -203,10 +203,22 @@ print(sum("/dev/shm/fastrtps" in line for line in open("/proc/self/maps")))"""
 def test_nodes_use_no_shared_memory(discovery: str) -> None:
     if os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp") != "rmw_fastrtps_cpp":
         pytest.skip("another middleware")
-    plain = {name: value for name, value in os.environ.items() if name not in launching._CHOSEN_BY}
+    plain = {name: value for name, value in os.environ.items() if name not in middleware.CHOSEN_BY}
     plain["ROS_AUTOMATIC_DISCOVERY_RANGE"] = discovery
     assert shared_memory_of(plain) > 0, "the test cannot tell"
-    assert shared_memory_of(plain | launching.middleware_settings(plain)) == 0
+    assert shared_memory_of(plain | middleware.middleware_settings(plain)) == 0
+
+
+def test_every_process_of_the_graph_has_the_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in middleware.CHOSEN_BY:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    monkeypatch.delenv("RMW_IMPLEMENTATION", raising=False)
+    entities, errors = started("async")
+    assert not errors
+    for node in (entity for entity in entities if isinstance(entity, Node)):
+        given = {perform_substitutions(context(), name): value for name, value in node.additional_env}
+        assert perform_substitutions(context(), given["FASTDDS_BUILTIN_TRANSPORTS"]) == "UDPv4"
 
 
 def test_a_run_of_the_other_wiring_is_not_resumed(tmp_path: Path) -> None:
