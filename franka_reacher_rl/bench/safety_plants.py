@@ -11,6 +11,7 @@ from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 
+ROUNDING = 1e-9  # s
 LATEST = 0.1  # s, largest lateness of a cycle
 SLOW_CYCLE = 0.11  # s
 LONGEST_GAP = 3  # states missing in a row
@@ -99,12 +100,12 @@ class SimulatedArm:
     def advance(self, until: float) -> Rows:
         """Move until a time (s); return the joint positions on the way, (n, joints) in rad, once a period or more."""
         path = []
-        while self._now < until - 1e-12:
-            if self._guard_due <= self._now + 1e-12:
+        while self._now < until - ROUNDING:
+            if self._guard_due <= self._now + ROUNDING:
                 self._guard_due += self.period
                 if not self._sent.at_rest:
                     self._command(self._now, brake(self._sent, self._limits, self.period))
-            while self._transit and self._transit[0][0] <= self._now + 1e-12:
+            while self._transit and self._transit[0][0] <= self._now + ROUNDING:
                 self._followed = self._transit.popleft()[1]
             following = self._transit[0][0] if self._transit else np.inf
             self._move(min(until, self._now + self.period, following, self._guard_due) - self._now)
@@ -112,7 +113,8 @@ class SimulatedArm:
         return np.array(path).reshape(-1, len(self.q))
 
     def _command(self, now: float, motion: Motion) -> None:
-        if motion is not self._sent:  # a repeated command is no change of velocity
+        early = now - self.received[-1][0] < 0.5 * self.period
+        if not (early and np.array_equal(motion.velocity, self._sent.velocity)):  # else it is the same step, repeated
             self.received.append((now, motion.velocity))
         self._sent = motion
         self._transit.append((now + self.delay, motion.velocity))

@@ -84,7 +84,7 @@ class Bridge:
         self._newest_stamp = -np.inf
         self._move: Move | None = None
         self._publishers: tuple[str, ...] = ()
-        self._clock = CycleClock(1.0 / robot.driver.control_rate)
+        self._clock = CycleClock(robot.driver)
         self._tracking = Tracking(robot.driver, robot.dof)
         self._reasons: tuple[Reason, ...] = ()
         self._check_skipped = False
@@ -99,7 +99,7 @@ class Bridge:
     # -- inputs ---------------------------------------------------------------------------------------------------
 
     def take_state(self, now: float, stamp: float, q: Vector, dq: Vector) -> None:
-        """Take a joint measurement; ignore it if it is no newer than the last.
+        """Take a joint measurement; ignore it if it is no newer than the last, and fail if it is not finite.
 
         Args:
             now: Time of arrival, s.
@@ -108,6 +108,8 @@ class Bridge:
             dq: Joint velocities, (joints,) in rad/s.
         """
         self._monitor.take(now, JointMeasurement(stamp or now, q, dq))
+        if self._monitor.not_finite and self.status.mode is not Mode.STARTING:
+            self.fail(now, self._monitor.not_finite)
 
     def take_command(self, now: float, stamp: float, names: Sequence[str], velocity: Sequence[float]) -> Refusal | None:
         """Take a velocity command; a refused command changes only the counters.
@@ -242,12 +244,11 @@ class Bridge:
         return Output(self.motion.velocity, (Reason.STOPPED,), self.status.mode)
 
     def _follow_guard(self, now: float) -> None:
-        """Repeat the braking of the arm or its command guard, which began at the deadline if this cycle is late."""
-        period, late = self._clock.period, self._clock.silence - self.robot.driver.deadline
-        while late > 1e-9 and not self.motion.at_rest:
-            self.motion = brake(self.motion, self._limits, period)
-            self._tracking.sent(now - late, self.motion.velocity)
-            late -= period
+        """Repeat what the arm or its command guard has done since the deadline, if this cycle is later than that."""
+        for ago in self._clock.braked:
+            if not self.motion.at_rest:
+                self.motion = brake(self.motion, self._limits, self._clock.period)
+                self._tracking.sent(now - ago, self.motion.velocity)
 
     def _check_health(self, now: float, dt: float) -> None:
         if self.status.mode is Mode.STARTING:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+from franka_reacher_rl.core.arm.robot import DriverSettings
+
 MEMORY = 2.0  # s, time constant with which a late cycle is forgotten
+LONGEST_STOP = 500  # periods; a longer silence is long after the arm has come to rest
 SHORTEST = 0.5  # share of the period; an earlier cycle, such as one after a late cycle, changes no velocity
 
 
@@ -15,11 +18,13 @@ class CycleClock:
         period: Regular cycle time, s.
         slowest: Time that a cycle may take according to the recent ones, s.
         silence: Time from the previous cycle to this one, for which the arm was sent nothing, s.
+        braked: When the arm or its command guard braked in this silence, s before this cycle, oldest first.
     """
 
-    def __init__(self, period: float) -> None:
-        self.period = self.slowest = period
-        self.silence = 0.0
+    def __init__(self, driver: DriverSettings) -> None:
+        self.period = self.slowest = 1.0 / driver.control_rate
+        self.silence, self.braked = 0.0, list[float]()
+        self._deadline = driver.deadline
         self._ticked = self._changed = -math.inf  # s, the last cycle, and the last that could change the velocity
 
     def tick(self, now: float) -> float:
@@ -33,9 +38,14 @@ class CycleClock:
         elapsed = self.period if first else now - self._changed
         self.silence = 0.0 if first else now - self._ticked
         self._ticked = now
+        self.slowest = max(self.period + (self.slowest - self.period) * math.exp(-self.silence / MEMORY), self.silence)
+        late = self.silence - self._deadline
+        braking = math.ceil((late - 1e-9) / self.period) if late > 0.0 else 0
+        self.braked = [late - i * self.period for i in range(min(braking, LONGEST_STOP))]
+        if self.braked:
+            elapsed = late - (braking - 1) * self.period
+            self._changed = now - elapsed
         if elapsed < SHORTEST * self.period:
             return 0.0
         self._changed = now
-        excess = (self.slowest - self.period) * math.exp(-elapsed / MEMORY)
-        self.slowest = max(self.period + excess, self.silence)
         return min(elapsed, self.period)

@@ -68,7 +68,7 @@ def landing(last: Motion, goal: Vector, limits: Limits, dt: float, period: float
         period: Regular cycle time if this cycle is shorter, s: the ramp must be able to level out in regular cycles.
     """
     low, high = _reachable(last, limits, dt)
-    acceleration = clipped(_acceleration_for(goal - last.velocity, limits, max(dt, period)), low, high)
+    acceleration = clipped(_acceleration_towards(goal, last, limits, max(dt, period)), low, high)
     velocity = last.velocity + dt * acceleration
     return Motion(np.where(np.abs(velocity - goal) < STILL, goal, velocity), acceleration)
 
@@ -78,10 +78,14 @@ def brake(last: Motion, limits: Limits, dt: float, period: float = 0.0) -> Motio
 
     All joints slow down in proportion, as fast as the joint with the longest stop allows.
     """
-    low, high = _reachable(last, limits, dt)
-    speed = np.abs(last.velocity)
-    hardest = np.minimum(_acceleration_for(speed, limits, max(dt, period)), limits.acceleration)
-    rate = float(np.min(hardest / np.maximum(speed, STILL), initial=1.0 / dt, where=speed > STILL))
+    if dt >= limits.free_cycle:
+        rate = 1.0 / max(dt, period, float((np.abs(last.velocity) / limits.acceleration).max()))
+        low, high = -limits.acceleration, limits.acceleration
+    else:
+        motion = last.velocity.tolist(), last.acceleration.tolist()
+        full, jerk = limits.acceleration.tolist(), limits.jerk.tolist()
+        rate = _brake_rate(*motion, full, (limits.jerk * dt).tolist(), max(dt, period), jerk)
+        low, high = _reachable(last, limits, dt)
     acceleration = clipped(-rate * last.velocity, low, high)
     velocity = last.velocity + dt * acceleration
     return Motion(np.where(np.abs(velocity) < STILL, 0.0, velocity), acceleration)
@@ -95,8 +99,8 @@ def change_limits(last: Motion, limits: Limits, dt: float, period: float = 0.0) 
     """
     low, high = _reachable(last, limits, dt)
     cycle = max(dt, period)
-    fastest = clipped(_acceleration_for(limits.velocity - last.velocity, limits, cycle), low, high)
-    slowest = clipped(_acceleration_for(-limits.velocity - last.velocity, limits, cycle), low, high)
+    fastest = clipped(_acceleration_towards(limits.velocity, last, limits, cycle), low, high)
+    slowest = clipped(_acceleration_towards(-limits.velocity, last, limits, cycle), low, high)
     return last.velocity + dt * slowest, last.velocity + dt * fastest
 
 
@@ -127,24 +131,50 @@ def brake_path(motion: Motion, limits: Limits, dt: float) -> Rows:
 def _jerky_brake(motion: Motion, limits: Limits, dt: float) -> Rows:
     """Return the velocities while braking as `brake` does, several times faster in plain floats."""
     velocities, accelerations = motion.velocity.tolist(), motion.acceleration.tolist()
-    steps, full = (limits.jerk * dt).tolist(), limits.acceleration.tolist()
+    full, jerk, changes = limits.acceleration.tolist(), limits.jerk.tolist(), (limits.jerk * dt).tolist()
     ramp = [velocities]
     while (any(velocities) or any(accelerations)) and len(ramp) < LONGEST_STOP:
-        rate = 1.0 / dt
-        for v, step, most in zip(velocities, steps, full):
-            size = abs(v) / dt
-            if size * dt > STILL:
-                m = int(0.5 * (math.sqrt(1.0 + 8.0 * size / step) - 1.0))
-                hardest = (size + step * m * (m + 1.0) / 2.0) / (m + 1.0)
-                rate = min(rate, min(hardest, most) / abs(v))
+        rate = _brake_rate(velocities, accelerations, full, changes, dt, jerk)
         accelerations = [
-            min(max(-rate * v, a - step, -most), a + step, most)
-            for v, a, step, most in zip(velocities, accelerations, steps, full)
+            min(max(-rate * v, a - change, -most), a + change, most)
+            for v, a, change, most in zip(velocities, accelerations, changes, full)
         ]
         velocities = [v + dt * a for v, a in zip(velocities, accelerations)]
         velocities = [0.0 if -STILL < v < STILL else v for v in velocities]
         ramp.append(velocities)
     return np.array(ramp)
+
+
+def _brake_rate(
+    velocities: list[float],
+    accelerations: list[float],
+    full: list[float],
+    changes: list[float],
+    period: float,
+    jerk: list[float],
+) -> float:
+    """Return the common deceleration per speed, 1/s, at which every joint can brake and level out.
+
+    Args:
+        velocities: Velocity of each joint, rad/s.
+        accelerations: Present acceleration of each joint, rad/s^2.
+        full: Limit of each joint's acceleration, rad/s^2.
+        changes: Largest change of each joint's acceleration in this cycle, rad/s^2.
+        period: Length of the cycles in which the joints level out, s.
+        jerk: Limit of each joint's jerk, rad/s^3.
+    """
+    rate = 1.0 / period
+    for v, a, most, change, j in zip(velocities, accelerations, full, changes, jerk):
+        speed = abs(v)
+        if speed > STILL:
+            size, step = speed / period, j * period
+            m = int(0.5 * (math.sqrt(1.0 + 8.0 * size / step) - 1.0))
+            hardest = min((size + step * m * (m + 1.0) / 2.0) / (m + 1.0), most)
+            slowing = -a if v > 0.0 else a
+            if slowing >= 0.0:  # a joint that still speeds up follows later
+                hardest = min(hardest, slowing + change)
+            rate = min(rate, hardest / speed)
+    return rate
 
 
 def _reachable(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vector]:
@@ -156,15 +186,19 @@ def _reachable(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vector]
     return clipped(last.acceleration - change, -full, full), clipped(last.acceleration + change, -full, full)
 
 
-def _acceleration_for(change: Vector, limits: Limits, dt: float) -> Vector:
-    """Return the acceleration that changes the velocity by `change` if it is then reduced to zero at full jerk.
+def _acceleration_towards(goal: Vector, last: Motion, limits: Limits, dt: float) -> Vector:
+    """Return the acceleration that leads to the goal velocity if it is then reduced to zero at full jerk.
 
     The reduction takes steps of `limits.jerk * dt` per cycle. An acceleration between m and m + 1 steps changes the
     velocity by dt * ((m + 1) * acceleration - step * m * (m + 1) / 2), which is piecewise linear and is inverted here.
+    A cycle that is shorter than dt reduces the acceleration by less. A small part of the change is reserved for that
+    while more than half a step is left.
     """
+    change = goal - last.velocity
     if dt >= limits.free_cycle:
         return change / dt
     step = limits.jerk * dt
-    size = np.abs(change) / dt
+    steep = last.acceleration * np.sign(change) > 0.5 * step
+    size = np.maximum(np.abs(change) / dt - 0.125 * step * steep, 0.0)
     m = np.floor(0.5 * (np.sqrt(1.0 + 8.0 * size / step) - 1.0))
     return np.copysign((size + step * m * (m + 1.0) / 2.0) / (m + 1.0), change)

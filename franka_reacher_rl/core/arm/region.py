@@ -79,6 +79,7 @@ class Region:
     position_upper: Vector  # (joints,), rad
     faces: Faces
     margin: float = 0.0  # m, distance of the faces from those of the robot file
+    position_margin: float = 0.0  # rad, distance of the joint limits from those of the robot file
     approach_time: float = 0.0  # s, as in the robot file
 
     @classmethod
@@ -104,5 +105,6 @@ class Region:
             position_upper=np.array(upper) - robot.bridge.position_margin,
             faces=Faces.of_robot(robot, workspace),
             margin=robot.bridge.workspace_margin,
+            position_margin=robot.bridge.position_margin,
             approach_time=robot.bridge.approach_time,
         )

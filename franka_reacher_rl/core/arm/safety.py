@@ -31,6 +31,7 @@ PARTS = (0.8, 0.5, 0.25, 0.1)  # shares of a correction, from braking, that are 
 JOINT_TOLERANCE = 1e-7  # rad
 SPACE_TOLERANCE = 1e-7  # m
 AIM = 0.1  # share of the margin by which corrections aim short of a face, so that their error is no violation
+CREEP = 0.5  # share of one period at full acceleration, which sets the speed while cycles are later than the deadline
 CHANGED = 1e-6  # rad/s; a smaller correction is not reported
 
 
@@ -45,6 +46,7 @@ class Reason(str, Enum):
     OUTSIDE_LIMITS = "outside_limits"
     OUTSIDE_WORKSPACE = "outside_workspace"
     BRAKING = "braking"
+    LATE_CYCLES = "late_cycles"
     REQUEST_NOT_FINITE = "request_not_finite"
     STATE_NOT_FINITE = "state_not_finite"
     WATCHDOG = "watchdog"
@@ -68,6 +70,7 @@ class SafetyFilter:
         self.kinematics = kinematics
         self.period = 1.0 / robot.driver.control_rate
         self.hold = max(robot.driver.deadline, self.period)  # s, longest time for which a command may be held
+        self.straight = self.period >= region.limits.free_cycle  # whether the arm brakes on a straight line
         self.workspace = region.faces.of_point(0)
         self._lag = robot.driver.lag
         fastest = Motion(region.limits.velocity, region.limits.acceleration)
@@ -141,6 +144,8 @@ class _Call:
         self.requested = clipped(requested, -self.limits.velocity, self.limits.velocity)
         if (np.abs(requested) > self.limits.velocity + CHANGED).any():
             self.reasons.append(Reason.VELOCITY)
+        if cycle > owner.hold:
+            self._creep()
         self.brake = brake(last, self.limits, dt, owner.period)
 
     def run(self) -> Filtered:
@@ -150,17 +155,29 @@ class _Call:
         self.faces = self.owner.faces_near(self.x, self.last, self.cycle)
         if len(self.faces):
             self._measure_faces()
-        velocity = self._nearest()
+        tried: Vector = self.brake.velocity
         for _ in range(ATTEMPTS):
+            velocity = self._nearest()
+            if velocity is None:
+                break
+            tried = velocity
             if self._accepts(velocity):
                 return Filtered(self._motion(velocity), tuple(self.reasons))
-            velocity = self._nearest()
         for part in PARTS:
-            smaller = self.brake.velocity + part * (velocity - self.brake.velocity)
-            if self._accepts(smaller):
-                return Filtered(self._motion(smaller), tuple(self.reasons))
+            velocity = self.brake.velocity + part * (tried - self.brake.velocity)
+            if self._accepts(velocity):
+                return Filtered(self._motion(velocity), tuple(self.reasons))
         self._add_reason(Reason.BRAKING)
         return Filtered(self.brake, tuple(self.reasons))
+
+    def _creep(self) -> None:
+        """Limit the request to a speed at which the arm or its guard stops the joints in a part of one period.
+
+        Cycles are later than the deadline, so the arm brakes in every cycle; at a higher speed it would jolt.
+        """
+        self.reasons.append(Reason.LATE_CYCLES)
+        speed = CREEP * self.limits.acceleration * self.owner.period
+        self.requested = clipped(self.requested, -speed, speed)
 
     def _aim(self) -> Vector:
         """Return the next velocity ignoring position constraints: the request, or a step of the ramp towards it.
@@ -205,23 +222,27 @@ class _Call:
 
     # -- plans ----------------------------------------------------------------------------------------------------
 
-    def _plan(self, motion: Motion) -> tuple[Rows, Vector]:
-        """Return the path of a motion that is held and followed by braking, and how long each joint has moved.
+    def _plan(self, motion: Motion) -> tuple[Rows, Rows]:
+        """Return the paths of a motion that is followed by braking: if it is held, and if all cycles are punctual.
+
+        If jerk does not bind, the arm brakes on a straight line, and the first path contains the second.
 
         Returns:
-            Joint positions, (samples, joints) in rad, and how far each sample shifts if the velocity changes,
-            (samples,) in s.
+            Joint positions, (paths, samples, joints) in rad, and how far each sample shifts if the velocity changes,
+            (paths, samples) in s.
         """
         velocities = brake_velocities(motion, self.limits, self.owner.period)
-        times = np.full(len(velocities), self.cycle)
-        times[0] = self.owner.hold
-        path = np.cumsum(velocities * times[:, None], axis=0)
+        times = np.full((1 if self.owner.straight else 2, len(velocities)), self.cycle)
+        times[0, 0] = self.owner.hold
+        if not self.owner.straight:
+            times[1] = self.owner.period
+        path = np.cumsum(velocities * times[:, :, None], axis=1)
         shifts = path @ motion.velocity / max(float(motion.velocity @ motion.velocity), STILL)
-        return np.asarray(self.x + path), np.maximum(shifts, self.owner.hold)
+        return np.asarray(self.x + path), np.maximum(shifts, times[:, :1])
 
     @cached_property
     def braking(self) -> Rows:
-        """Joint positions while braking at once, (samples, joints) in rad; no plan can be required to do better."""
+        """The paths of braking at once, (paths, samples, joints) in rad; no plan can be required to do better."""
         return self._plan(self.brake)[0]
 
     def _accepts(self, velocity: Vector) -> bool:
@@ -230,23 +251,24 @@ class _Call:
         joints, faces = self._joints_hold(velocity, path, shifts), self._faces_hold(velocity, path, shifts)
         return joints and faces
 
-    def _joints_hold(self, velocity: Vector, path: Rows, shifts: Vector) -> bool:
+    def _joints_hold(self, velocity: Vector, path: Rows, shifts: Rows) -> bool:
         """Return whether a plan keeps the joint range; if not, narrow the bounds of the joints that leave it."""
-        top, bottom = path.max(axis=0), path.min(axis=0)
+        top, bottom = path.max(axis=1), path.min(axis=1)  # (paths, joints)
         upper, lower = self.region.position_upper, self.region.position_lower
         if (top <= upper).all() and (bottom >= lower).all():
             return True
-        highest, lowest = self.braking.max(axis=0), self.braking.min(axis=0)
-        over = top - np.maximum(np.maximum(upper, self.x), highest)
-        under = np.minimum(np.minimum(lower, self.x), lowest) - bottom
-        too_high, too_low = over > JOINT_TOLERANCE, under > JOINT_TOLERANCE
+        highest = np.maximum(self.x, self.braking.max(axis=1))
+        lowest = np.minimum(self.x, self.braking.min(axis=1))
+        too_high = top > np.maximum(upper, highest) + JOINT_TOLERANCE
+        too_low = bottom < np.minimum(lower, lowest) - JOINT_TOLERANCE
         if not (too_high | too_low).any():
             return True
         self._add_reason(Reason.JOINT_LIMIT)
-        time = shifts[-1]
-        high = np.where(too_high, np.maximum(velocity - over / time, self.brake.velocity), self.high)
-        low = np.where(too_low, np.minimum(velocity + under / time, self.brake.velocity), self.low)
-        self.high, self.low = np.maximum(high, self.low), np.minimum(low, np.maximum(high, self.low))
+        aim, time = AIM * self.region.position_margin, shifts[:, -1:]
+        high = np.where(too_high, velocity - (top - np.maximum(upper - aim, highest)) / time, np.inf).min(axis=0)
+        low = np.where(too_low, velocity + (np.minimum(lower + aim, lowest) - bottom) / time, -np.inf).max(axis=0)
+        self.high = np.maximum(np.minimum(self.high, high), self.low)
+        self.low = np.minimum(np.maximum(self.low, low), self.high)
         return False
 
     # -- faces ----------------------------------------------------------------------------------------------------
@@ -262,39 +284,44 @@ class _Call:
         self.rows = self.jacobian  # (constraints, joints): rows @ velocity <= bounds
         self.bounds = np.maximum(approach, self.jacobian @ self.brake.velocity)
 
-    def _faces_hold(self, velocity: Vector, path: Rows, shifts: Vector) -> bool:
+    def _faces_hold(self, velocity: Vector, path: Rows, shifts: Rows) -> bool:
         """Return whether a plan keeps all faces; if not, constrain the velocity along those that it leaves."""
         if not len(self.faces) or self._far_from_faces(path):
             return True
-        places = self.faces.places(self.kinematics, path)
-        top = places.max(axis=0)
+        places = self._places(path)
+        top = places.max(axis=1)  # (paths, faces)
         if not (top > self.faces.bound + SPACE_TOLERANCE).any():
             return True
         beyond = top > np.maximum(self.faces.bound, self.reach) + SPACE_TOLERANCE
         if not beyond.any():
             return True
         self._add_reason(Reason.WORKSPACE)
-        for face in np.flatnonzero(beyond):
-            sample = int(places[:, face].argmax())
-            row = self.faces.jacobian(self.kinematics, path[sample])[face] * shifts[sample]
-            bound = max(self.aim[face], self.reach[face]) - places[sample, face] + row @ velocity
+        for i, face in np.argwhere(beyond):
+            sample = int(places[i, :, face].argmax())
+            row = self.faces.jacobian(self.kinematics, path[i, sample])[face] * shifts[i, sample]
+            bound = max(self.aim[face], self.reach[i, face]) - places[i, sample, face] + row @ velocity
             self.rows = np.concatenate([self.rows, row[None]])
-            self.bounds = np.append(self.bounds, max(bound, row @ self.brake.velocity))
+            self.bounds = np.append(self.bounds, bound)
         return False
 
+    def _places(self, path: Rows) -> Rows:
+        """Return how far each face's point is along its normal, (paths, samples, faces) in m."""
+        flat = self.faces.places(self.kinematics, path.reshape(-1, path.shape[-1]))
+        return flat.reshape(*path.shape[:2], -1)
+
     @cached_property
-    def reach(self) -> Vector:
-        """How far along each face's normal the arm is or comes if it brakes at once, (faces,) in m."""
-        return np.asarray(np.maximum(self.faces.places(self.kinematics, self.braking).max(axis=0), self.place))
+    def reach(self) -> Rows:
+        """How far along each face's normal the arm is or comes if it brakes at once, (paths, faces) in m."""
+        return np.asarray(np.maximum(self._places(self.braking).max(axis=1), self.place))
 
     def _far_from_faces(self, path: Rows) -> bool:
         """Return whether the path reaches no face, by its first-order displacement and a bound of the remainder."""
-        way = np.abs(path - self.x).max(axis=0)
+        way = np.abs(path - self.x).max(axis=(0, 1))
         curvature = 0.5 * self.kinematics.reach * way.sum() ** 2
         return bool((np.abs(self.jacobian) @ way + curvature < self.faces.bound - self.place).all())
 
-    def _nearest(self) -> Vector:
-        """Return the velocity nearest to the target within all bounds; braking is always within them."""
+    def _nearest(self) -> Vector | None:
+        """Return the velocity nearest to the target within all bounds, or None if there is none."""
         velocity = clipped(self.target, self.low, self.high)
         if not len(self.faces) or not (self.rows @ velocity > self.bounds + SPACE_TOLERANCE).any():
             return velocity
@@ -306,7 +333,7 @@ class _Call:
             np.eye(len(self.x)), -self.target, np.ascontiguousarray(self.rows), upper, lower, sense, primal_tol=1e-9
         )
         if flag <= 0 or not np.isfinite(solution).all():
-            return self.brake.velocity
+            return None
         return clipped(solution, self.low, self.high)
 
     def _add_reason(self, reason: Reason) -> None:
