@@ -204,7 +204,5 @@ class Runner:
         low = np.where(q - np.array(task.position_lower) < close, 0.0, -scale)
         rows = np.ascontiguousarray(np.concatenate([jacobian, -jacobian]))
         upper, lower = np.concatenate([high, room]), np.concatenate([low, np.full(6, -1e30)])
-        nearest, _, flag, _ = daqp.solve(
-            np.eye(len(q)), -np.clip(request, low, high), rows, upper, lower, np.zeros(len(upper), np.int32)
-        )
+        nearest, _, flag, _ = daqp.solve(np.eye(len(q)), -request, rows, upper, lower, np.zeros(len(upper), np.int32))
         return bool(flag > 0 and (np.abs(nearest) > BLOCKED * scale).any())

@@ -16,7 +16,8 @@ class CycleClock:
 
     Attributes:
         period: Regular cycle time, s.
-        slowest: Time that a cycle may take according to the recent ones, s.
+        slowest: Time that a cycle may take according to the recent ones, s; above the deadline only if two in a row
+            were late by that much.
         silence: Time from the previous cycle to this one, for which the arm was sent nothing, s.
         braked: When the arm or its command guard braked in this silence, s before this cycle, oldest first.
     """
@@ -36,9 +37,10 @@ class CycleClock:
         """
         first = math.isinf(self._ticked)
         elapsed = self.period if first else now - self._changed
-        self.silence = 0.0 if first else now - self._ticked
+        before, self.silence = self.silence, 0.0 if first else now - self._ticked
         self._ticked = now
-        self.slowest = max(self.period + (self.slowest - self.period) * math.exp(-self.silence / MEMORY), self.silence)
+        seen = self.silence if before > self._deadline else min(self.silence, self._deadline)
+        self.slowest = max(self.period + (self.slowest - self.period) * math.exp(-self.silence / MEMORY), seen)
         late = self.silence - self._deadline
         braking = math.ceil((late - 1e-9) / self.period) if late > 0.0 else 0
         self.braked = [late - i * self.period for i in range(min(braking, LONGEST_STOP))]

@@ -191,14 +191,14 @@ def _acceleration_towards(goal: Vector, last: Motion, limits: Limits, dt: float)
 
     The reduction takes steps of `limits.jerk * dt` per cycle. An acceleration between m and m + 1 steps changes the
     velocity by dt * ((m + 1) * acceleration - step * m * (m + 1) / 2), which is piecewise linear and is inverted here.
-    A cycle that is shorter than dt reduces the acceleration by less. A small part of the change is reserved for that
-    while more than half a step is left.
+    A cycle of half the length reduces the acceleration by only half a step, and then the change is larger by up to a
+    quarter of dt * step: this much is reserved.
     """
     change = goal - last.velocity
     if dt >= limits.free_cycle:
         return change / dt
     step = limits.jerk * dt
-    steep = last.acceleration * np.sign(change) > 0.5 * step
-    size = np.maximum(np.abs(change) / dt - 0.125 * step * steep, 0.0)
+    size = np.abs(change) / dt
+    size = np.maximum(size - 0.25 * step, np.minimum(size, 0.5 * step))
     m = np.floor(0.5 * (np.sqrt(1.0 + 8.0 * size / step) - 1.0))
     return np.copysign((size + step * m * (m + 1.0) / 2.0) / (m + 1.0), change)
