@@ -64,7 +64,20 @@ def test_the_jacobian_is_the_derivative_of_the_pose(name):
 
 def test_vectors_have_the_robot_files_joint_order():
     robot = Robot.load("panda_sim")
-    swapped = replace(robot, joints=robot.joints[::-1])
+    limits = replace(robot.limits, **{name: value[::-1] for name, value in vars(robot.limits).items()})
+    swapped = replace(
+        robot,
+        joints=robot.joints[::-1],
+        limits=limits,
+        task=replace(
+            robot.task,
+            position_lower=robot.task.position_lower[::-1],
+            position_upper=robot.task.position_upper[::-1],
+        ),
+        reset=replace(
+            robot.reset, start_lower=robot.reset.start_lower[::-1], start_upper=robot.reset.start_upper[::-1]
+        ),
+    )
     q = np.arange(7) / 10 - 0.3
     kinematics, other = Kinematics(robot), Kinematics(swapped)
     np.testing.assert_allclose(other.forward(q[::-1]), kinematics.forward(q))
