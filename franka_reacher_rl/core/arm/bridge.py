@@ -7,12 +7,10 @@ send to the driver. All times are in seconds on one clock, whose origin does not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 import numpy as np
 
-from franka_reacher_rl.core.arm.clock import CycleClock
 from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_joint, check_stamp
 from franka_reacher_rl.core.arm.correction import Filtered, Reason
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
@@ -22,48 +20,14 @@ from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
 from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.safety import SafetyFilter
-from franka_reacher_rl.core.arm.tracking import Tracking
+from franka_reacher_rl.core.arm.status import ARMED as ARMED
+from franka_reacher_rl.core.arm.status import Mode as Mode
+from franka_reacher_rl.core.arm.status import Output as Output
+from franka_reacher_rl.core.arm.status import Status as Status
+from franka_reacher_rl.core.arm.tracking import CycleClock, Tracking
 from franka_reacher_rl.core.base.datatypes import Vector
 
 RAMPING = frozenset({Reason.ACCELERATION, Reason.JERK})  # every change of velocity has these reasons
-
-
-class Mode(str, Enum):
-    """State of the bridge; the values are those of RobotStatus.msg."""
-
-    STARTING = "starting"
-    READY = "ready"
-    RUNNING = "running"
-    MOVING = "moving"
-    HOLDING = "holding"
-    STOPPED = "stopped"
-    FAULT = "fault"
-
-
-ARMED = frozenset({Mode.READY, Mode.RUNNING, Mode.MOVING, Mode.HOLDING})
-
-
-@dataclass(frozen=True)
-class Status:
-    """State and counters of the bridge; RobotStatus.msg documents the fields."""
-
-    mode: Mode = Mode.STARTING
-    fault: str = ""
-    commands_accepted: int = 0
-    commands_refused: int = 0
-    last_refusal: str = ""
-    commands_limited: int = 0
-    watchdog_stops: int = 0
-    stop_requested: bool = False  # since the last time that a person armed the bridge
-
-
-@dataclass(frozen=True)
-class Output:
-    """Result of one control cycle."""
-
-    velocity: Vector  # (joints,), rad/s
-    reasons: tuple[Reason, ...]
-    mode: Mode
 
 
 class Bridge:
