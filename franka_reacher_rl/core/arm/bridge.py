@@ -7,71 +7,45 @@ send to the driver. All times are in seconds on one clock, whose origin does not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 import numpy as np
 
 from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_joint, check_stamp
+from franka_reacher_rl.core.arm.correction import Filtered, Reason
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
-from franka_reacher_rl.core.arm.kinematics import Kinematics
+from franka_reacher_rl.core.arm.kinematics import Kinematics, check_start_poses
 from franka_reacher_rl.core.arm.moves import Move
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
+from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Filtered, Reason, Region, SafetyFilter
+from franka_reacher_rl.core.arm.safety import SafetyFilter
+from franka_reacher_rl.core.arm.status import ARMED as ARMED
+from franka_reacher_rl.core.arm.status import Mode as Mode
+from franka_reacher_rl.core.arm.status import Output as Output
+from franka_reacher_rl.core.arm.status import Status as Status
+from franka_reacher_rl.core.arm.tracking import CycleClock, Tracking
 from franka_reacher_rl.core.base.datatypes import Vector
 
 RAMPING = frozenset({Reason.ACCELERATION, Reason.JERK})  # every change of velocity has these reasons
 
 
-class Mode(str, Enum):
-    """State of the bridge; the values are those of RobotStatus.msg."""
-
-    STARTING = "starting"
-    READY = "ready"
-    RUNNING = "running"
-    MOVING = "moving"
-    HOLDING = "holding"
-    STOPPED = "stopped"
-    FAULT = "fault"
-
-
-ARMED = frozenset({Mode.READY, Mode.RUNNING, Mode.MOVING, Mode.HOLDING})
-
-
-@dataclass(frozen=True)
-class Status:
-    """State and counters of the bridge; RobotStatus.msg documents the fields."""
-
-    mode: Mode = Mode.STARTING
-    fault: str = ""
-    commands_accepted: int = 0
-    commands_refused: int = 0
-    last_refusal: str = ""
-    commands_limited: int = 0
-    watchdog_stops: int = 0
-
-
-@dataclass(frozen=True)
-class Output:
-    """Result of one control cycle."""
-
-    velocity: Vector  # (joints,), rad/s
-    reasons: tuple[Reason, ...]
-    mode: Mode
-
-
 class Bridge:
     """Turns commands and requests into safe velocities for one robot.
 
+    Args:
+        robot: The robot file.
+        stopped: Whether a person has to arm the bridge before the arm moves: for a real arm, or after a requested stop.
+
     Raises:
-        ValueError: The robot file does not match its URDF.
+        ValueError: The robot file does not match its URDF or itself.
     """
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: Robot, stopped: bool = False) -> None:
         self.robot = robot
         self.kinematics = Kinematics(robot)
-        self.status = Status()
+        check_start_poses(robot, self.kinematics)
+        self.status = Status(stop_requested=stopped)
         self.motion = Motion.rest(robot.dof)
         self._task = SafetyFilter(robot, self.kinematics, Region.for_task(robot))
         self._moves = SafetyFilter(robot, self.kinematics, Region.for_moves(robot))
@@ -81,7 +55,10 @@ class Bridge:
         self._newest_stamp = -np.inf
         self._move: Move | None = None
         self._publishers: tuple[str, ...] = ()
-        self._updated: float | None = None
+        self._clock = CycleClock(robot.driver)
+        self._tracking = Tracking(robot.driver, robot.dof)
+        self._reasons: tuple[Reason, ...] = ()
+        self._check_skipped = False
         self._interrupted = False
         self._monitor = StateMonitor(robot.bridge.state_timeout)
 
@@ -93,7 +70,7 @@ class Bridge:
     # -- inputs ---------------------------------------------------------------------------------------------------
 
     def take_state(self, now: float, stamp: float, q: Vector, dq: Vector) -> None:
-        """Take a joint measurement; ignore it if it is no newer than the last.
+        """Take a joint measurement; ignore it if it is no newer than the last, and fail if it is not finite.
 
         Args:
             now: Time of arrival, s.
@@ -102,6 +79,8 @@ class Bridge:
             dq: Joint velocities, (joints,) in rad/s.
         """
         self._monitor.take(now, JointMeasurement(stamp or now, q, dq))
+        if self._monitor.not_finite and self.status.mode is not Mode.STARTING:
+            self.fail(now, self._monitor.not_finite)
 
     def take_command(self, now: float, stamp: float, names: Sequence[str], velocity: Sequence[float]) -> Refusal | None:
         """Take a velocity command; a refused command changes only the counters.
@@ -176,21 +155,30 @@ class Bridge:
         """Ramp to rest and stay there until `arm` is called."""
         self._end_move(now, reason)
         self._command = None
+        self._set(stop_requested=True)
         if self.status.mode is not Mode.FAULT:
             self._set(mode=Mode.STOPPED)
 
-    def arm(self, now: float) -> str:
+    def arm(self, now: float, person: bool = True) -> str:
         """Make the bridge ready again after a stop, or after a fault whose cause is fixed.
+
+        Args:
+            now: Current time, s.
+            person: Whether a person asks. A program may arm a simulated arm only, and not after a requested stop.
 
         Returns:
             Why that is not possible, or an empty string.
         """
         problem = self._problem(now)
+        if not (problem or person or self.robot.simulated):
+            problem = "only a person may arm a real arm: call ~/arm"
+        if not (problem or person) and self.status.stop_requested:
+            problem = "a stop was requested, so only a person may arm the robot: call ~/arm"
         if problem:
             return problem
         if self.status.mode not in ARMED:
             self._monitor.restart_frozen_check()
-            self._set(mode=Mode.READY, fault="")
+            self._set(mode=Mode.READY, fault="", stop_requested=False)
         return ""
 
     def fail(self, now: float, reason: str) -> None:
@@ -214,14 +202,20 @@ class Bridge:
 
     def update(self, now: float) -> Output:
         """Run one control cycle at time `now` (s) and return the velocity to send to the driver."""
-        paused = self._updated is not None and now - self._updated > 0.5 * self.robot.bridge.state_timeout
-        dt = self._elapsed(now)
-        if not paused:  # after a pause of this process, unread measurements look late although the arm is fine
+        dt = self._clock.tick(now)
+        paused = self._clock.silence > 0.5 * self.robot.bridge.state_timeout
+        # After a pause of this process, unread measurements look late although the arm is fine.
+        self._check_skipped = paused and not self._check_skipped
+        if not self._check_skipped:
             self._check_health(now, dt)
         self._watch(now)
+        self._follow_guard(now)
+        if dt == 0.0:
+            return Output(self.motion.velocity, self._reasons, self.status.mode)
         filtered = self._decide(now, dt)
         self._count_limited(filtered)
-        self.motion = filtered.motion
+        self.motion, self._reasons = filtered.motion, filtered.reasons
+        self._tracking.sent(now, self.motion.velocity)
         return Output(filtered.motion.velocity, filtered.reasons, self.status.mode)
 
     def brake(self) -> Output:
@@ -229,17 +223,17 @@ class Bridge:
         self.motion = brake(self.motion, self._limits, 1.0 / self.robot.driver.control_rate)
         return Output(self.motion.velocity, (Reason.STOPPED,), self.status.mode)
 
-    def _elapsed(self, now: float) -> float:
-        """Return the time since the last cycle, limited so that a late cycle allows no larger change of velocity."""
-        nominal = 1.0 / self.robot.driver.control_rate
-        elapsed = nominal if self._updated is None else now - self._updated
-        self._updated = now
-        return min(max(elapsed, 0.2 * nominal), nominal)
+    def _follow_guard(self, now: float) -> None:
+        """Repeat what the arm or its command guard has done since the deadline, if this cycle is later than that."""
+        for ago in self._clock.braked:
+            if not self.motion.at_rest:
+                self.motion = brake(self.motion, self._limits, self._clock.period)
+                self._tracking.sent(now - ago, self.motion.velocity)
 
     def _check_health(self, now: float, dt: float) -> None:
         if self.status.mode is Mode.STARTING:
             if not self._monitor.problem(now):
-                self._set(mode=Mode.READY)
+                self._set(mode=Mode.STOPPED if self.status.stop_requested else Mode.READY)
             else:
                 return
         if self.status.mode is Mode.FAULT or self._interrupted:  # an arm may send no state while it recovers
@@ -274,25 +268,32 @@ class Bridge:
             return Filtered(Motion.rest(self.robot.dof), (Reason.INTERRUPTED,))
         if measured is None:
             return Filtered(brake(self.motion, self._limits, dt))
-        age = max(now - measured.stamp, 0.0)
+        self._tracking.measure(measured)
         if mode is Mode.RUNNING and self._command is not None:
-            return self._task.filter(measured.q, measured.dq, self.motion, self._command.velocity, dt, age)
+            return self._filter(self._task, measured, self._command.velocity, now, dt)
         if mode is Mode.MOVING and self._move is not None:
-            return self._continue_move(self._move, measured, now, dt, age)
+            return self._continue_move(self._move, measured, now, dt)
         reasons = {Mode.HOLDING: (Reason.WATCHDOG,), Mode.STOPPED: (Reason.STOPPED,), Mode.FAULT: (Reason.STOPPED,)}
         if self.motion.at_rest:
             return Filtered(self.motion, reasons.get(mode, ()))
         return Filtered(brake(self.motion, self._limits, dt), reasons.get(mode, ()))
 
-    def _continue_move(self, move: Move, measured: JointMeasurement, now: float, dt: float, age: float) -> Filtered:
+    def _filter(
+        self, safety: SafetyFilter, measured: JointMeasurement, velocity: Vector, now: float, dt: float
+    ) -> Filtered:
+        travel = self._tracking.travel(measured.stamp, now)
+        return safety.filter(measured.q, measured.dq, self.motion, velocity, dt, travel, self._clock.slowest)
+
+    def _continue_move(self, move: Move, measured: JointMeasurement, now: float, dt: float) -> Filtered:
         move.check(now, measured.q, self.motion, self.robot)
         if move.done:
             self._move = None
             self._set(mode=Mode.READY)
         if move.done or move.canceled:
             return Filtered(brake(self.motion, self._limits, dt))
-        velocity = move.velocity(self._moves.predict(measured.q, measured.dq, self.motion, age), self.robot)
-        return self._moves.filter(measured.q, measured.dq, self.motion, velocity, dt, age)
+        travel = self._tracking.travel(measured.stamp, now)
+        velocity = move.velocity(self._moves.predict(measured.q, measured.dq, travel), self.robot)
+        return self._filter(self._moves, measured, velocity, now, dt)
 
     # -- bookkeeping ----------------------------------------------------------------------------------------------
 

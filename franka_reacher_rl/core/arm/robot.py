@@ -42,6 +42,30 @@ class TaskSettings(Checked):
     )
 
 
+LEAST_ROOM = 0.02  # m, smallest edge of the workspace between its margins
+UNLIMITED = 10.0  # m; a guarded frame has no limit in a direction if its bound is at least this far away
+
+
+@dataclass(frozen=True)
+class GuardedFrame(Checked):
+    """A frame of the arm that must stay within a box of its own, in episodes and in reset moves."""
+
+    frame: str = param(description="frame of the URDF")
+    lower: list[float] = param(
+        [-UNLIMITED] * 3, f"lower corner of the frame's box in the base frame; -{UNLIMITED:g}: unlimited", unit="m"
+    )
+    upper: list[float] = param(
+        [UNLIMITED] * 3, f"upper corner of the frame's box in the base frame; {UNLIMITED:g}: unlimited", unit="m"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.lower) != 3 or len(self.upper) != 3 or np.any(np.asarray(self.lower) >= np.asarray(self.upper)):
+            raise ValueError(
+                f"guarded frame {self.frame!r}: lower {self.lower} must be below upper {self.upper} (x, y, z)"
+            )
+
+
 @dataclass(frozen=True)
 class ModelSettings(Checked):
     """Models of the arm: kinematics for the safety filter, physics for the simulation."""
@@ -49,6 +73,9 @@ class ModelSettings(Checked):
     urdf: str = param(description="URDF of the arm: a path, or the name of a file in config/robots")
     base_frame: str = param(description="frame of the URDF in which the workspace is given")
     end_effector_frame: str = param(description="frame of the URDF that must stay in the workspace")
+    guarded_frames: list[GuardedFrame] = param(
+        [], "further frames that must stay clear of the table and of walls, such as the elbow, the flange and a mount"
+    )
     mjcf: str = param(
         "", "MJCF or URDF of the simulated arm: a path, or the name of a file in config/robots; empty: not simulated"
     )
@@ -74,7 +101,8 @@ class DriverSettings(Checked):
     )
     deadline: float = param(
         0.1,
-        "franka driver: time without a command after which the arm stops itself",
+        "time without a command after which the arm or its command guard ramps to rest; the safety filter plans for a "
+        "command to be held as long as this",
         unit="s",
         minimum=0.01,
         maximum=1.0,
@@ -201,6 +229,7 @@ class Robot(Checked):
         self._check_lengths()
         self._check_order()
         self._check_inside()
+        self._check_room()
         if self.driver.name == "franka" and self.dof != 7:
             raise ValueError(f"driver franka drives 7 joints, but the robot has {self.dof}: use driver topic")
 
@@ -248,6 +277,25 @@ class Robot(Checked):
         scale, fastest = self.task.action_scale, self.limits.velocity
         if np.any(np.asarray(scale) > np.asarray(fastest)):
             raise ValueError(f"action_scale = {scale} exceeds the velocity limit {fastest}")
+
+    def _check_room(self) -> None:
+        """Check that the margins leave room, and that the start poses are in what they leave of the joint range."""
+        room = np.asarray(self.task.workspace_upper) - self.task.workspace_lower - 2.0 * self.bridge.workspace_margin
+        if np.any(room < LEAST_ROOM):
+            raise ValueError(
+                f"workspace {self.task.workspace_lower} to {self.task.workspace_upper} m leaves {room.min():.3f} m "
+                f"between the margins of {self.bridge.workspace_margin} m: at least {LEAST_ROOM} m is needed"
+            )
+        low = np.asarray(self.task.position_lower) + self.bridge.position_margin
+        high = np.asarray(self.task.position_upper) - self.bridge.position_margin
+        for name in ("start_lower", "start_upper"):
+            value = np.asarray(getattr(self.reset, name))
+            if np.any((value < low) | (value > high)):
+                i = int(np.argmax((value < low) | (value > high)))
+                raise ValueError(
+                    f"{name} of {self.joints[i]} = {value[i]} rad is outside the task's range less the margin, "
+                    f"{low[i]:g} to {high[i]:g} rad: an episode would start outside its limits"
+                )
 
     @property
     def dof(self) -> int:
