@@ -14,13 +14,14 @@ import numpy as np
 
 from franka_reacher_rl.core.arm.clock import CycleClock
 from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_joint, check_stamp
+from franka_reacher_rl.core.arm.correction import Filtered, Reason
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.moves import Move
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
 from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Filtered, Reason, SafetyFilter
+from franka_reacher_rl.core.arm.safety import SafetyFilter
 from franka_reacher_rl.core.arm.tracking import Tracking
 from franka_reacher_rl.core.base.datatypes import Vector
 

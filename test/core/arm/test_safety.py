@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robots import ROBOTS
 
+from franka_reacher_rl.core.arm.correction import Reason
 from franka_reacher_rl.core.arm.kinematics import Kinematics
-from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_path
+from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_velocities
 from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Reason, SafetyFilter
+from franka_reacher_rl.core.arm.safety import SafetyFilter
 
 DT = 0.01  # s
 MILLIMETRE = 1e-3  # m
@@ -283,11 +284,9 @@ def test_the_brake_plan_matches_the_braking_motion(seed):
     motion = Motion(random.uniform(-1, 1, 5), random.uniform(-1, 1, 5) * full)
     if limits.free_cycle <= DT:
         motion = Motion(motion.velocity, np.zeros(5))
-    path, position = brake_path(motion, limits, DT), motion.velocity * DT
-    for planned in path:
-        np.testing.assert_allclose(planned, position, atol=1e-8)
+    for planned in brake_velocities(motion, limits, DT):
+        np.testing.assert_allclose(planned, motion.velocity, atol=1e-8)
         motion = brake(motion, limits, DT)
-        position = position + motion.velocity * DT
     assert motion.at_rest
 
 
