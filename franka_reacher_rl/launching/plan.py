@@ -208,8 +208,10 @@ def _automatic() -> str:
     """Return the setting that suits this machine."""
     if shutil.which("nvidia-smi") is None:
         return "lite"
-    import torch  # takes seconds, so only where there may be a GPU
-
+    try:
+        import torch  # takes seconds, so only where there may be a GPU
+    except ImportError:  # PyTorch may be in a virtual environment that the nodes use and `ros2` does not
+        return "baseline"
     return "baseline" if torch.cuda.is_available() else "lite"
 
 
