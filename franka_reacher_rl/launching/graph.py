@@ -24,7 +24,7 @@ from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALT
 
 # Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
 # for a process that exited at the moment it was signalled.
-_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, 255)
+_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT, 255)
 
 _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
 

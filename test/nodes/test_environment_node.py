@@ -65,7 +65,7 @@ class World:
             cancel_callback=self._on_cancel,
         )
         node.create_service(PlaceTarget, "place_target", self._place_target)
-        node.create_service(Trigger, "stop", self._stop)
+        node.create_service(Trigger, "finish", self._stop)
         self.observations: list[Observation] = []
         node.create_subscription(Observation, "environment/observation", self._on_observation, qos.RELIABLE)
         self.ticks = probe.listen(Tick, "environment/cycle", qos.EVENT)
@@ -234,11 +234,11 @@ def test_only_the_answer_to_the_stop_ends_the_run(ros, monkeypatch):
     ros()
     node, answers = Environment(), {}
     monkeypatch.setattr(environment, "call", lambda client, request, answered: answers.update({client: answered}))
-    node._send([Request.ARM, Request.STOP])
+    node._send([Request.ARM, Request.FINISH])
     node._loop.phase = Phase.ENDED
     answers[node._requests[Request.ARM]](Trigger.Response(success=True))
     assert node.exit_code is None
-    answers[node._requests[Request.STOP]](Trigger.Response(success=True))
+    answers[node._requests[Request.FINISH]](Trigger.Response(success=True))
     assert node.exit_code == 0
     node.destroy_node()
 

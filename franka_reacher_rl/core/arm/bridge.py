@@ -17,7 +17,7 @@ from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_jo
 from franka_reacher_rl.core.arm.correction import Filtered, Reason
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
 from franka_reacher_rl.core.arm.kinematics import Kinematics
-from franka_reacher_rl.core.arm.moves import Move
+from franka_reacher_rl.core.arm.moves import Move, check_goal
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
 from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
@@ -49,6 +49,7 @@ class Status:
 
     mode: Mode = Mode.STARTING
     fault: str = ""
+    stop_requested: bool = False
     commands_accepted: int = 0
     commands_refused: int = 0
     last_refusal: str = ""
@@ -68,14 +69,20 @@ class Output:
 class Bridge:
     """Turns commands and requests into safe velocities for one robot.
 
+    Args:
+        robot: The robot.
+        stopped: Whether the arm starts stopped, so that a person has to arm it.
+        stop_requested: Whether a stop that a person has requested still holds, after which the arm starts stopped.
+
     Raises:
         ValueError: The robot file does not match its URDF.
     """
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: Robot, *, stopped: bool = False, stop_requested: bool = False) -> None:
         self.robot = robot
         self.kinematics = Kinematics(robot)
-        self.status = Status()
+        self.status = Status(stop_requested=stop_requested)
+        self._first_mode = Mode.STOPPED if stopped or stop_requested else Mode.READY
         self.motion = Motion.rest(robot.dof)
         self._task = SafetyFilter(robot, self.kinematics, Region.for_task(robot))
         self._moves = SafetyFilter(robot, self.kinematics, Region.for_moves(robot))
@@ -162,16 +169,7 @@ class Bridge:
             Refused: The names are wrong, or the bridge cannot move the arm now.
         """
         goal = by_joint(self.robot.joints, names, position)
-        region = self._moves.region
-        outside = (goal < region.position_lower) | (goal > region.position_upper)
-        if outside.any():
-            i = int(outside.argmax())
-            raise ValueError(
-                f"{self.robot.joints[i]} = {goal[i]:.3f} rad is not allowed: "
-                f"{region.position_lower[i]:.3f} to {region.position_upper[i]:.3f} rad"
-            )
-        if not (np.isfinite(timeout) and timeout >= 0.0):
-            raise ValueError(f"timeout = {timeout} s is not allowed: give at least 0 s")
+        check_goal(goal, timeout, self.robot.joints, self._moves.region)
         if self.status.mode is Mode.MOVING:
             raise Refused(Refusal.MOVING, "another move is in progress")
         if self.status.mode not in ARMED:
@@ -181,12 +179,18 @@ class Bridge:
         self._set(mode=Mode.MOVING)
         return self._move
 
-    def stop(self, now: float, reason: str = "stopped on request") -> None:
-        """Ramp to rest and stay there until `arm` is called."""
+    def stop(self, now: float, reason: str = "stopped on request", *, requested: bool = True) -> None:
+        """Ramp to rest and stay there until `arm` is called.
+
+        Args:
+            now: Current time, s.
+            reason: Ends a move in progress with this message.
+            requested: Whether a person has requested the stop, so that no program may call `arm`.
+        """
         self._end_move(now, reason)
         self._command = None
-        if self.status.mode is not Mode.FAULT:
-            self._set(mode=Mode.STOPPED)
+        mode = Mode.FAULT if self.status.mode is Mode.FAULT else Mode.STOPPED
+        self._set(mode=mode, stop_requested=self.status.stop_requested or requested)
 
     def arm(self, now: float) -> str:
         """Make the bridge ready again after a stop, or after a fault whose cause is fixed.
@@ -199,7 +203,7 @@ class Bridge:
             return problem
         if self.status.mode not in ARMED:
             self._monitor.restart_frozen_check()
-            self._set(mode=Mode.READY, fault="")
+            self._set(mode=Mode.READY, fault="", stop_requested=False)
         return ""
 
     def fail(self, now: float, reason: str) -> None:
@@ -254,7 +258,7 @@ class Bridge:
     def _check_health(self, now: float, dt: float) -> None:
         if self.status.mode is Mode.STARTING:
             if not self._monitor.problem(now):
-                self._set(mode=Mode.READY)
+                self._set(mode=self._first_mode)
             else:
                 return
         if self.status.mode is Mode.FAULT or self._interrupted:  # an arm may send no state while it recovers

@@ -100,7 +100,7 @@ class DriverSettings(Checked):
     )
     deadline: float = param(
         0.1,
-        "franka driver: time without a command after which the arm stops itself",
+        "time without a command after which the arm stops itself (franka driver) or its command guard stops it",
         unit="s",
         minimum=0.01,
         maximum=1.0,

@@ -74,7 +74,7 @@ class EpisodeEnd:
 class Request(Enum):
     """What the environment asks of the robot bridge, besides moves."""
 
-    STOP = "stop"
+    FINISH = "finish"
     ARM = "arm"
 
 

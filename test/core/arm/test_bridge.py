@@ -393,3 +393,36 @@ def test_a_late_cycle_allows_no_larger_change_of_velocity(arm):
     arm.bridge.take_state(arm.now, arm.now, arm.q, arm.v)
     velocity = arm.bridge.update(arm.now).velocity
     assert (np.abs(velocity) <= np.array(arm.robot.limits.acceleration) * DT * (1 + 1e-9)).all()
+
+
+def test_an_arm_that_starts_stopped_waits_to_be_armed():
+    arm = Arm()
+    arm.bridge = Bridge(arm.robot, stopped=True)
+    arm.cycle()
+    assert arm.mode is Mode.STOPPED and arm.command() is Refusal.NOT_ARMED
+    assert not arm.bridge.status.stop_requested
+    assert arm.bridge.arm(arm.now) == "" and arm.mode is Mode.READY
+
+
+def test_a_requested_stop_holds_until_the_arm_is_armed(arm):
+    arm.bridge.stop(arm.now, requested=False)
+    assert arm.mode is Mode.STOPPED and not arm.bridge.status.stop_requested
+    arm.bridge.stop(arm.now)
+    arm.bridge.stop(arm.now, requested=False)
+    assert arm.bridge.status.stop_requested
+    arm.bridge.fail(arm.now, "tripped")
+    assert arm.mode is Mode.FAULT and arm.bridge.status.stop_requested
+    assert arm.bridge.arm(arm.now) == "" and not arm.bridge.status.stop_requested
+
+
+def test_a_stop_requested_during_a_fault_is_remembered(arm):
+    arm.bridge.fail(arm.now, "tripped")
+    arm.bridge.stop(arm.now)
+    assert arm.mode is Mode.FAULT and arm.bridge.status.stop_requested
+
+
+def test_a_restarted_bridge_takes_over_a_requested_stop():
+    arm = Arm()
+    arm.bridge = Bridge(arm.robot, stop_requested=True)
+    arm.cycle()
+    assert arm.mode is Mode.STOPPED and arm.bridge.status.stop_requested
