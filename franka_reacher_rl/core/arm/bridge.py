@@ -220,8 +220,6 @@ class Bridge:
         """
         self._end_move(now, reason)
         self._interrupted = True
-        if self.status.mode is Mode.MOVING:
-            self._set(mode=Mode.READY)
 
     # -- the control cycle ----------------------------------------------------------------------------------------
 
@@ -250,6 +248,8 @@ class Bridge:
 
     def _follow_guard(self, now: float) -> None:
         """Repeat what the arm or its command guard has done since the deadline, if this cycle is later than that."""
+        if self._clock.silence > self.robot.bridge.state_timeout:  # a person may not expect that the move goes on
+            self._end_move(now, f"the bridge paused for {self._clock.silence:.1f} s")
         for ago in self._clock.braked:
             if not self.motion.at_rest:
                 self.motion = brake(self.motion, self._limits, self._clock.period)
@@ -333,6 +333,8 @@ class Bridge:
         if self._move is not None:
             self._move.end(now, reason)
             self._move = None
+            if self.status.mode is Mode.MOVING:
+                self._set(mode=Mode.READY)
 
     def waiting_for(self) -> str:
         """Return what has to happen before the arm can move, or an empty string if it can."""
