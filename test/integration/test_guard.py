@@ -27,6 +27,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.fields import to_mapping
 from franka_reacher_rl.msg import RobotStatus
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.node import REALTIME_PRIORITY
 
 pytestmark = pytest.mark.integration
 
@@ -34,6 +35,7 @@ ROBOT = Robot.load("panda_sim")
 TURN = 1.2  # rad from the start poses: long enough for the arm to reach `reset.velocity`
 FAST = 0.95 * ROBOT.reset.velocity
 MOVING = 0.01  # rad/s
+PRIORITY = "30"
 SCHEDULING = 0.15  # s, of a busy computer: from a signal to the guard's first command, and to the measurement
 
 
@@ -43,7 +45,7 @@ class Drill:
     def __init__(self, folder: Path) -> None:
         self.folder, self.processes = folder, dict[str, subprocess.Popen[bytes]]()
         self.node = Node("drill")
-        self.joint_states: list[tuple[float, float]] = []  # time of arrival and greatest joint speed
+        self.joint_states: list[tuple[float, float]] = []  # stamp in s, and greatest joint speed
         self.status = RobotStatus()
         self.warnings = set[str]()
         self.node.create_subscription(JointState, "sim_robot/joint_states", self._on_state, qos.NEWEST)
@@ -58,7 +60,8 @@ class Drill:
         self._thread.start()
 
     def _on_state(self, state: JointState) -> None:
-        self.joint_states.append((time.monotonic(), float(np.abs(state.velocity).max())))
+        stamp = state.header.stamp.sec + 1e-9 * state.header.stamp.nanosec
+        self.joint_states.append((stamp, float(np.abs(state.velocity).max())))
 
     def _on_status(self, status: RobotStatus) -> None:
         self.status = status
@@ -72,7 +75,11 @@ class Drill:
         code = f"from franka_reacher_rl.nodes.{name} import main; main()"
         with (self.folder / f"{name}.log").open("wb") as log:
             command = [sys.executable, "-c", code, *arguments]
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            # As in the launch files; the controller of a real arm has real-time priority too.
+            environment = os.environ | {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", REALTIME_PRIORITY: PRIORITY}
+            self.processes[name] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
 
     def start_arm(self, *, guard: bool = True, bridge_robot: str = "panda_sim") -> None:
         self.start("sim_robot", command_timeout=0.0)
@@ -83,8 +90,9 @@ class Drill:
         self.until(lambda: self.move_to.server_is_ready() and len(self.joint_states) > 10)
 
     def signal(self, name: str, number: int) -> float:
+        """Send a signal to a process; return when, s since the epoch."""
         os.kill(self.processes[name].pid, number)
-        return time.monotonic()
+        return time.time()
 
     def state_of(self, name: str) -> str:
         """The letter of the process's state in /proc, T if it is stopped."""
@@ -103,7 +111,7 @@ class Drill:
     def rest_after(self, began: float) -> float:
         """Wait until the arm rests, and return how long after a time it has moved, s."""
         self.until(lambda: self.joint_states[-1][0] > began and self.speed < MOVING)
-        settled = time.monotonic()
+        settled = time.time()
         self.until(lambda: self.joint_states[-1][0] > settled + 0.3)
         return max(t for t, speed in self.joint_states if speed > MOVING) - began
 
@@ -195,7 +203,7 @@ def test_a_real_arm_whose_guard_dies_stops(drill: Drill, tmp_path: Path) -> None
     drill.signal("command_guard", signal.SIGKILL)
     drill.until(lambda: drill.status.mode == "fault")
     assert "command guard does not respond" in drill.status.fault
-    drill.rest_after(time.monotonic())
+    drill.rest_after(time.time())
 
 
 def test_ctrl_z_stops_the_arm_before_the_bridge_which_then_waits_to_be_armed(drill: Drill) -> None:
