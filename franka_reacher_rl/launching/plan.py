@@ -141,6 +141,7 @@ class Plan:
             "display": {"robot": robot, **frames},
             "recorder": {
                 "robot": robot,
+                "robot_source": self._resumed.robot_source if self._resumed else robot,
                 "setting": str(self.setting_path),
                 "wiring": self.wiring,
                 **{name: values[name] for name in ("camera", "camera_info_url", "image_topic", *REPLACEMENTS)},
