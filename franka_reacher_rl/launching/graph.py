@@ -10,14 +10,23 @@ import signal
 from collections.abc import Callable, Mapping
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown
+from launch.actions import (
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
+from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
+from franka_reacher_rl.launching.controller import BRAKING, deactivate
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
@@ -72,7 +81,10 @@ def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]
     return [
         LogInfo(msg=plan.summary()),
         *(SetEnvironmentVariable(name, value) for name, value in middleware_settings(os.environ).items()),
-        *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name))) for name, node in nodes),
+        *(
+            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan)))
+            for name, node in nodes
+        ),
         *(node for _, node in nodes),
         state_publisher(plan.robot_file, plan.namespace[1:], plan.frame_prefix, plan.params_file),
         *viewers(values, plan.robot, plan.namespace[1:], plan.frame_prefix),
@@ -115,7 +127,7 @@ def _node(name: str, plan: Plan) -> Node:
     )
 
 
-def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
+def _on_exit(name: str, plan: Plan) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
     """Return a handler that ends the graph when a node has exited; a failed node makes the launch fail."""
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
@@ -128,6 +140,17 @@ def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchD
             return [Shutdown(reason="the run is complete" if name == "environment" else f"{name} ended")]
         if code == EXIT_BAD_SETTINGS:
             return fail(context, f"error: {name} refused its settings; its message above says why")
-        return fail(context, f"error: {name} died with exit code {code}; its messages above say why")
+        ending = fail(context, f"error: {name} died with exit code {code}; its messages above say why")
+        topic = plan.command_topic if name == "robot_bridge" else ""
+        if not topic:
+            return ending
+        # The command guard lives until the launch shuts down.
+        return [TimerAction(period=BRAKING, actions=[OpaqueFunction(function=_deactivate, args=[topic]), *ending])]
 
     return on_exit
+
+
+def _deactivate(context: LaunchContext, topic: str) -> list[LaunchDescriptionEntity]:
+    """Deactivate the controller whose command guard may have died too."""
+    done = deactivate(get_ros_node(context), topic)
+    return [LogInfo(msg=done)] if done else []

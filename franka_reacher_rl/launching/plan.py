@@ -86,6 +86,14 @@ class Plan:
         left_out |= {"camera"} if self._values["image_topic"] else set()
         return [name for name in SHARED if name not in left_out]
 
+    @property
+    def command_topic(self) -> str:
+        """The full name of the command topic of a real arm behind a controller; empty: there is none."""
+        if self.robot.driver.name != "topic" or self.robot.simulated:
+            return ""
+        topic = self.robot.driver.command_topic
+        return topic if topic.startswith("/") else f"{self.namespace}/{topic}"
+
     def executable(self, node: str) -> Executable:
         """Return the program of a node."""
         return self._executables.get(node) or Executable(PACKAGE, node)

@@ -38,7 +38,8 @@ GUARD_PATIENCE = 10.0  # s after the start before a missing guard is reported
 class RobotBridge(Node):
     """Executes `velocity_command` on one arm and publishes `~/robot_state`, `~/joint_states` and `~/status`.
 
-    It offers the action `~/move_to` and the services `~/stop`, `~/finish` and `~/arm`.
+    It offers the action `~/move_to` and the services `~/stop` and `~/arm` for people, and
+    `~/finish` and `~/rearm` for programs.
     """
 
     task = "arm"
@@ -57,7 +58,7 @@ class RobotBridge(Node):
         self._frame_prefix = declare_frame_prefix(self)
         self._record = StopRecord(self.get_namespace(), robot.name)
         since = self._record.read()
-        self._bridge = Bridge(robot, stopped=not robot.simulated, stop_requested=bool(since))
+        self._bridge = Bridge(robot, stopped=bool(since) or not robot.simulated)
         if since:
             self.get_logger().warning(f"a stop that was requested at {since} still holds")
         self._guard = GuardWatch(robot)
@@ -74,6 +75,7 @@ class RobotBridge(Node):
         self.create_service(Trigger, "~/stop", self._on_stop_request)
         self.create_service(Trigger, "~/finish", self._on_finish_request)
         self.create_service(Trigger, "~/arm", self._on_arm_request)
+        self.create_service(Trigger, "~/rearm", self._on_rearm_request)
         self._moves = MoveServer(self, self._bridge)
         self.steady_timer(1.0 / robot.driver.control_rate, self._cycle)
         self.steady_timer(PUBLISHER_CHECK_PERIOD, self._count_publishers)
@@ -170,10 +172,17 @@ class RobotBridge(Node):
         return response
 
     def _on_arm_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._arm(response, person=True)
+
+    def _on_rearm_request(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Arm a simulated robot for a program, unless a person has stopped it."""
+        return self._arm(response, person=False)
+
+    def _arm(self, response: Trigger.Response, *, person: bool) -> Trigger.Response:
         self._count_publishers()
         now = steady_seconds()
         unguarded = "" if self._bridge.robot.simulated else self._guard.problem(now)
-        problem = unguarded or self._driver.recover() or self._bridge.arm(now)
+        problem = unguarded or (self._driver.recover() if person else "") or self._bridge.arm(now, person)
         if not problem:
             self._update_record()
         response.success, response.message = not problem, problem or "armed"

@@ -63,8 +63,8 @@ class Planner(Protocol):
     def samples(self, cycles: int, cycle: float) -> Vector:
         """Return what sums up the velocities of a plan to samples of its paths, (paths, samples, cycles) in s."""
 
-    def faces_near(self, x: Vector, last: Motion, cycle: float) -> Faces:
-        """Return the faces that a plan may reach."""
+    def faces_near(self, x: Vector, last: Motion, cycle: float) -> tuple[Faces, Vector]:
+        """Return the faces that a plan may reach, and how far along each of them its point is, (faces,) in m."""
 
 
 class Correction:
@@ -96,7 +96,7 @@ class Correction:
         """
         self.target = self._aim()
         self.low, self.high = self._joint_bounds()
-        self.faces = self.owner.faces_near(self.x, self.last, self.cycle)
+        self.faces, self.place = self.owner.faces_near(self.x, self.last, self.cycle)
         if len(self.faces):
             self._measure_faces()
         start = self.low, self.high, self.rows, self.bounds
@@ -119,13 +119,13 @@ class Correction:
         return Filtered(self.brake, tuple(self.reasons))
 
     def _creep(self) -> None:
-        """Limit the request to a speed at which the arm or its guard stops the joints in a part of one period.
+        """Scale the request to a speed from which the arm or its guard stops all joints in a part of one period.
 
         Cycles are later than the deadline, so the arm brakes in every cycle; at a higher speed it would jolt.
         """
         self.reasons.append(Reason.LATE_CYCLES)
         speed = CREEP * self.limits.acceleration * self.owner.period
-        self.requested = clipped(self.requested, -speed, speed)
+        self.requested = self.requested / max(1.0, float((np.abs(self.requested) / speed).max()))
 
     def _aim(self) -> Vector:
         """Return the next velocity ignoring position constraints: the request, or a step of the ramp towards it.
@@ -224,8 +224,7 @@ class Correction:
     # -- faces ----------------------------------------------------------------------------------------------------
 
     def _measure_faces(self) -> None:
-        """Compute each point's distance to its faces, and how fast it may approach them."""
-        self.place = self.faces.places(self.kinematics, self.x[None])[0]
+        """Compute how fast each point may approach its faces."""
         self.aim = self.faces.bound - AIM * self.region.margin  # (faces,)
         if (self.place > self.faces.bound + self.region.margin).any():
             self._add_reason(Reason.OUTSIDE_WORKSPACE)

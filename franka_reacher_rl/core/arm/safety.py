@@ -36,7 +36,7 @@ class SafetyFilter:
         self.period = 1.0 / robot.driver.control_rate
         self.hold = max(robot.driver.deadline, self.period)  # s, longest time for which a command may be held
         self.straight = self.period >= region.limits.free_cycle  # whether the arm brakes on a straight line
-        self.workspace = region.faces.of_point(0)
+        self._near: dict[bytes, Faces] = {}  # by the mask of the faces that are near
         self._lag = robot.driver.lag
         self._samples: dict[tuple[int, float], Vector] = {}
         fastest = Motion(region.limits.velocity, region.limits.acceleration)
@@ -100,15 +100,21 @@ class SafetyFilter:
             self._samples[(cycles, cycle)] = found
         return found
 
-    def faces_near(self, x: Vector, last: Motion, cycle: float) -> Faces:
-        """Return the faces that a plan may reach, by a bound of the displacement of any point of the arm."""
+    def faces_near(self, x: Vector, last: Motion, cycle: float) -> tuple[Faces, Vector]:
+        """Return the faces that a plan may reach, and how far along each of them its point is, (faces,) in m.
+
+        What a plan may reach follows from a bound of the displacement of any point of the arm.
+        """
         faces = self.region.faces
-        if len(faces) == len(self.workspace):
-            return faces
+        if not len(faces):
+            return faces, faces.bound
+        place = faces.places(self.kinematics, x[None])[0]
         speed = np.maximum(self.region.limits.velocity, np.abs(last.velocity))
-        farthest = self.kinematics.reach * float((speed * self.hold + self._stop * cycle).sum())
-        near = faces.bound - faces.places(self.kinematics, x[None])[0] < farthest
-        return faces if (near & (faces.point > 0)).any() else self.workspace
+        near = faces.bound - place < self.kinematics.reach * float((speed * self.hold + self._stop * cycle).sum())
+        key = near.tobytes()
+        if key not in self._near:
+            self._near[key] = faces.subset(near)
+        return self._near[key], place[near]
 
 
 def _finite(values: Vector) -> bool:

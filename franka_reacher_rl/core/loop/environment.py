@@ -181,7 +181,7 @@ class Environment:
             return []
         self._armings += 1
         self._phase_began = now
-        return [Warn(f"arming the simulated robot again: {reason}"), Request.ARM]
+        return [Warn(f"arming the simulated robot again: {reason}"), Request.REARM]
 
     def on_reset_step(self, now: Nanoseconds, success: bool, message: str = "") -> list[Output]:
         """Take note of the answer to the last `MoveTo` or `PlaceTarget`. A failed reset is tried again."""

@@ -75,7 +75,7 @@ class Request(Enum):
     """What the environment asks of the robot bridge, besides moves."""
 
     FINISH = "finish"
-    ARM = "arm"
+    REARM = "rearm"
 
 
 @dataclass(frozen=True)

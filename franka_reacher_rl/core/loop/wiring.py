@@ -22,7 +22,10 @@ SHARED: Wires = {
         "actor_ready": "actor/ready",
         "move_to": "robot_bridge/move_to",
         "finish": "robot_bridge/finish",
+        # People call these two. They are here so that another package's bridge offers them under the same names.
+        "stop": "robot_bridge/stop",
         "arm": "robot_bridge/arm",
+        "rearm": "robot_bridge/rearm",
         "place_target": "sim_robot/place_target",
     },
     "actor": {"observation": "environment/observation", "policy": "learner/policy"},

@@ -235,7 +235,7 @@ def test_a_simulated_robot_is_armed_again_a_limited_number_of_times() -> None:
     environment.poll(0, ["the robot"])
     armed = 0
     for second in range(2 * MAX_ARMINGS + 2):
-        armed += Request.ARM in environment.on_robot_stopped(second * 1000 * MS, "tripped", requested=False)
+        armed += Request.REARM in environment.on_robot_stopped(second * 1000 * MS, "tripped", requested=False)
     assert armed == MAX_ARMINGS
 
 
