@@ -36,6 +36,7 @@ TURN = 1.2  # rad from the start poses: long enough for the arm to reach `reset.
 FAST = 0.95 * ROBOT.reset.velocity
 MOVING = 0.01  # rad/s
 PRIORITY = "30"
+PAUSE = 0.06  # s
 SCHEDULING = 0.15  # s, of a busy computer: from a signal to the guard's first command, and to the measurement
 
 
@@ -46,6 +47,7 @@ class Drill:
         self.folder, self.processes = folder, dict[str, subprocess.Popen[bytes]]()
         self.node = Node("drill")
         self.joint_states: list[tuple[float, float]] = []  # stamp in s, and greatest joint speed
+        self._began, self._ages = time.time(), list[float]()
         self.status = RobotStatus()
         self.warnings = set[str]()
         self.node.create_subscription(JointState, "sim_robot/joint_states", self._on_state, qos.NEWEST)
@@ -61,6 +63,7 @@ class Drill:
 
     def _on_state(self, state: JointState) -> None:
         stamp = state.header.stamp.sec + 1e-9 * state.header.stamp.nanosec
+        self._ages.append(time.time() - stamp)
         self.joint_states.append((stamp, float(np.abs(state.velocity).max())))
 
     def _on_status(self, status: RobotStatus) -> None:
@@ -97,6 +100,12 @@ class Drill:
     def state_of(self, name: str) -> str:
         """The letter of the process's state in /proc, T if it is stopped."""
         return Path(f"/proc/{self.processes[name].pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+    def overloads(self) -> list[str]:
+        """Pauses of the simulated arm or of this process, which only a computer that is too busy causes."""
+        gaps = np.diff([self._began, *(stamp for stamp, _ in list(self.joint_states))])[1:]
+        late = [age for age in self._ages if age > PAUSE]
+        return [f"joint states {gap:.2f} s apart" for gap in gaps if gap > PAUSE] + [f"{a:.2f} s late" for a in late]
 
     def turn(self) -> None:
         """Move all joints until the arm is as fast as a move may be."""
