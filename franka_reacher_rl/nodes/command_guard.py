@@ -12,7 +12,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Empty, Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 
-from franka_reacher_rl.core.arm.guard import HEARTBEAT_PERIOD, NAME, Guard
+from franka_reacher_rl.core.arm.guard import HEARTBEAT, HEARTBEAT_PERIOD, NAME, Guard
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.ros import qos
@@ -26,7 +26,7 @@ _NEVER = 3600.0  # s
 class CommandGuard(Node):
     """Subscribes to the commands of the bridge, and publishes to the same topic once they cease.
 
-    It publishes `~/heartbeat` so that the bridge notices when the guard is gone.
+    It publishes `command_guard/heartbeat` so that the bridge notices when the guard is gone.
     """
 
     task = "guard"
@@ -45,7 +45,7 @@ class CommandGuard(Node):
         # The label tells these messages from the bridge's; controllers ignore the layout.
         self._message = Float64MultiArray(layout=MultiArrayLayout(dim=[size]))
         self._commands = self.create_publisher(Float64MultiArray, robot.driver.command_topic, qos.RELIABLE)
-        self._heartbeats = self.create_publisher(Empty, "~/heartbeat", qos.RELIABLE)
+        self._heartbeats = self.create_publisher(Empty, HEARTBEAT, qos.RELIABLE)
         self.create_subscription(Float64MultiArray, robot.driver.command_topic, self._on_command, qos.RELIABLE)
         self._alarm = self.steady_timer(_NEVER, self._on_alarm)
         self._alarm.cancel()
@@ -57,7 +57,7 @@ class CommandGuard(Node):
         was_braking = self._guard.braking
         self._guard.on_command(steady_seconds(), np.asarray(message.data, float))
         if was_braking and not self._guard.braking:
-            self.get_logger().warning("the bridge commands again")
+            self.get_logger().info("the bridge commands again", throttle_duration_sec=5.0)
         self._set_alarm()
 
     def _on_alarm(self) -> None:
@@ -66,7 +66,9 @@ class CommandGuard(Node):
         if velocity is not None:
             self._send(velocity)
         if self._guard.braking and not was_braking:
-            self.get_logger().error("the bridge is silent while the arm moves: stopping the arm")
+            self.get_logger().warning(
+                "the bridge is silent while the arm moves: stopping the arm", throttle_duration_sec=5.0
+            )
         self._set_alarm()
 
     def _send(self, velocity: Vector) -> None:

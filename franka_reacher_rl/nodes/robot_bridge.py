@@ -15,7 +15,7 @@ from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.core.arm.bridge import ARMED, Bridge, Mode, Output, Status
-from franka_reacher_rl.core.arm.guard import GuardWatch
+from franka_reacher_rl.core.arm.guard import HEARTBEAT, GuardWatch
 from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers import make_driver
@@ -71,7 +71,7 @@ class RobotBridge(Node):
         self._joint_states = self.create_publisher(JointState, "~/joint_states", qos.RELIABLE)
         self._statuses = self.create_publisher(RobotStatus, "~/status", qos.LATCHED)
         self._commands = self.create_subscription(JointState, "velocity_command", self._on_command, qos.RELIABLE)
-        self.create_subscription(Empty, "guard_heartbeat", self._on_heartbeat, qos.RELIABLE)
+        self.create_subscription(Empty, HEARTBEAT, self._on_heartbeat, qos.RELIABLE)
         self.create_service(Trigger, "~/stop", self._on_stop_request)
         self.create_service(Trigger, "~/finish", self._on_finish_request)
         self.create_service(Trigger, "~/arm", self._on_arm_request)

@@ -74,7 +74,7 @@ class Drill:
 
     def start(self, name: str, **parameters: object) -> None:
         words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
-        arguments = ["--ros-args", *words, "-r", "guard_heartbeat:=command_guard/heartbeat"]
+        arguments = ["--ros-args", *words]
         code = f"from franka_reacher_rl.nodes.{name} import main; main()"
         with (self.folder / f"{name}.log").open("wb") as log:
             command = [sys.executable, "-c", code, *arguments]

@@ -95,7 +95,7 @@ class Graph:
         self.arm_service = node.create_client(Trigger, "/robot_bridge/arm")
         self.move_to = ActionClient(node, MoveTo, "/robot_bridge/move_to")
         self.finish = node.create_client(Trigger, "/robot_bridge/finish")
-        self.heartbeats = node.create_publisher(Empty, "guard_heartbeat", qos.RELIABLE)
+        self.heartbeats = node.create_publisher(Empty, "command_guard/heartbeat", qos.RELIABLE)
         self.guarded = True
         node.create_timer(0.1, lambda: self.guarded and self.heartbeats.publish(Empty()))
         self.feedback = []

@@ -15,6 +15,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 
 NAME = "command_guard"  # of the node; its commands carry this label, which tells them from the bridge's
+HEARTBEAT = f"{NAME}/heartbeat"  # topic
 HEARTBEAT_PERIOD = 0.1  # s
 GONE_AFTER = 0.5  # s without a heartbeat
 REPEAT_ZERO = 1.0  # s for which zero is repeated once the arm has been brought to rest

@@ -30,7 +30,7 @@ SHARED: Wires = {
     },
     "actor": {"observation": "environment/observation", "policy": "learner/policy"},
     "learner": {"transition": "actor/transition"},
-    "robot_bridge": {"velocity_command": "actor/velocity_command", "guard_heartbeat": "command_guard/heartbeat"},
+    "robot_bridge": {"velocity_command": "actor/velocity_command"},
     "command_guard": {},
     "sim_robot": {},
     "display": {
