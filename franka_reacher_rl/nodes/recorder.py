@@ -48,6 +48,7 @@ class Recorder(Node):
             "wiring": declare_param(self, "wiring", "", "sync or async, for the manifest"),
             "setting": declare_param(self, "setting", "async_lite", "setting file: a name or a path"),
             "robot": declare_param(self, "robot", "panda_sim", "robot file: a name or a path"),
+            "robot_source": declare_param(self, "robot_source", "", "robot file that the run was begun with"),
             "camera": declare_param(self, "camera", "simulated", "source of frames, for the manifest"),
             **{name: declare_param(self, name, "", "launch argument, for the manifest") for name in KEPT_ARGUMENTS},
             "params_file": declare_param(self, "params_file", "", "ROS parameter file of the run, copied into run_dir"),

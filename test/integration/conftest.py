@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Protocol, runtime_checkable
 
 import pytest
-from protocol_server import Server
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A fixture that notices when its processes got too little of the computer."""
+
+    def overloads(self) -> list[str]:
+        """When that was the case, in words."""
 
 
 class RobotTooSlow(Exception):
@@ -24,8 +32,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     try:
         return (yield)
     except Exception as error:
-        server = getattr(item, "funcargs", {}).get("server")
-        overloads = server.overloads() if isinstance(server, Server) else []
+        watched = [v for v in getattr(item, "funcargs", {}).values() if isinstance(v, Watched)]
+        overloads = [text for each in watched for text in each.overloads()]
         if overloads:
             raise RobotTooSlow(f"{overloads[-1]}; the failure was: {error}") from error
         raise

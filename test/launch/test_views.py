@@ -50,6 +50,7 @@ TOPICS = (
 TASKS = {
     "actor: policy",
     "camera: frames",
+    "command_guard: guard",
     "display: markers",
     "environment: cycle",
     "learner: updates",

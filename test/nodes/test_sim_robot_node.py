@@ -38,6 +38,23 @@ def test_the_arm_follows_velocities_and_stops_when_they_cease(probe_after, robot
     assert np.all((moved > 0.01) & (moved < 0.05)), "0.1 rad/s for about 0.2 s"
 
 
+def test_without_a_timeout_the_arm_holds_its_last_command(probe_after):
+    probe, states, commands = _start(probe_after, "panda_sim", "command_timeout:=0.0")
+    assert np.allclose(states[-1].velocity, 0.0)
+    commands.publish(Float64MultiArray(data=array.array("d", [0.1] * 7)))
+    probe.until(lambda: np.allclose(states[-1].velocity, 0.1, atol=0.01))
+    seen = len(states)
+    probe.until(lambda: len(states) > seen + 90)  # longer than the default timeout
+    assert np.allclose(states[-1].velocity, 0.1, atol=0.01)
+
+
+@pytest.mark.parametrize("value", ["-1.0", "inf", "nan"])
+def test_a_timeout_that_is_no_time_is_refused(ros, value):
+    ros("-p", f"command_timeout:={'.inf' if value == 'inf' else '.nan' if value == 'nan' else value}")
+    with pytest.raises(ValueError, match="command_timeout = .* is not allowed: give 0 s or more"):
+        SimRobot()
+
+
 @pytest.mark.parametrize("data", [[0.1] * 3, [np.nan] * 7], ids=["length", "nan"])
 def test_an_invalid_command_is_refused(probe_after, data):
     probe, states, commands = _start(probe_after, "panda_sim")
