@@ -96,6 +96,7 @@ def make_parser() -> Parser:
         ("cycle", "measure how late the ROS graph's actions are beside a busy learner", bench_options.add_cycle),
         ("latency", "measure this machine's latency profile, for experiments", bench_options.add_latency),
         ("plant", "time the simulated arm and the safety filter", bench_options.add_plant),
+        ("safety", "search for motions that leave the box or exceed a limit", bench_options.add_safety),
     ):
         command(benches, name, text, _bench, add_options)
 

@@ -62,3 +62,23 @@ def add_plant(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--seconds", type=float, default=20.0, help="simulated time of each measurement in s (default: %(default)s)")
     add("--json", action="store_true", help="print JSON only")
+
+
+def add_safety(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `bench safety`."""
+    robots = ["panda_sim", "fr3", "ur5e_sim"]
+    plants = ["exact", "declared", "undeclared", "noise", "dropped", "late", "slow", "model_error"]
+    add = parser.add_argument
+    add("--robot", nargs="+", default=robots, metavar="NAME", help=f"robots (default: {' '.join(robots)})")
+    add(
+        "--plants",
+        nargs="+",
+        default=plants,
+        choices=plants,
+        metavar="NAME",
+        help=f"plants (default: {' '.join(plants)})",
+    )
+    add("--cycles", type=int, default=1_000_000, help="control cycles in total (default: %(default)s)")
+    add("--processes", type=int, default=0, help="processes; 0: one per core (default: %(default)s)")
+    add("--seed", type=int, default=0, help="seed of the search (default: %(default)s)")
+    add("--json", action="store_true", help="print JSON only")

@@ -10,8 +10,9 @@ import numpy as np
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import Motion
+from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Region, SafetyFilter
+from franka_reacher_rl.core.arm.safety import SafetyFilter
 from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.virtual.latency import nanoseconds

@@ -12,13 +12,16 @@ from enum import Enum
 
 import numpy as np
 
+from franka_reacher_rl.core.arm.clock import CycleClock
 from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_joint, check_stamp
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.moves import Move
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
+from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Filtered, Reason, Region, SafetyFilter
+from franka_reacher_rl.core.arm.safety import Filtered, Reason, SafetyFilter
+from franka_reacher_rl.core.arm.tracking import Tracking
 from franka_reacher_rl.core.base.datatypes import Vector
 
 RAMPING = frozenset({Reason.ACCELERATION, Reason.JERK})  # every change of velocity has these reasons
@@ -81,7 +84,10 @@ class Bridge:
         self._newest_stamp = -np.inf
         self._move: Move | None = None
         self._publishers: tuple[str, ...] = ()
-        self._updated: float | None = None
+        self._clock = CycleClock(robot.driver)
+        self._tracking = Tracking(robot.driver, robot.dof)
+        self._reasons: tuple[Reason, ...] = ()
+        self._check_skipped = False
         self._interrupted = False
         self._monitor = StateMonitor(robot.bridge.state_timeout)
 
@@ -93,7 +99,7 @@ class Bridge:
     # -- inputs ---------------------------------------------------------------------------------------------------
 
     def take_state(self, now: float, stamp: float, q: Vector, dq: Vector) -> None:
-        """Take a joint measurement; ignore it if it is no newer than the last.
+        """Take a joint measurement; ignore it if it is no newer than the last, and fail if it is not finite.
 
         Args:
             now: Time of arrival, s.
@@ -102,6 +108,8 @@ class Bridge:
             dq: Joint velocities, (joints,) in rad/s.
         """
         self._monitor.take(now, JointMeasurement(stamp or now, q, dq))
+        if self._monitor.not_finite and self.status.mode is not Mode.STARTING:
+            self.fail(now, self._monitor.not_finite)
 
     def take_command(self, now: float, stamp: float, names: Sequence[str], velocity: Sequence[float]) -> Refusal | None:
         """Take a velocity command; a refused command changes only the counters.
@@ -214,14 +222,20 @@ class Bridge:
 
     def update(self, now: float) -> Output:
         """Run one control cycle at time `now` (s) and return the velocity to send to the driver."""
-        paused = self._updated is not None and now - self._updated > 0.5 * self.robot.bridge.state_timeout
-        dt = self._elapsed(now)
-        if not paused:  # after a pause of this process, unread measurements look late although the arm is fine
+        dt = self._clock.tick(now)
+        paused = self._clock.silence > 0.5 * self.robot.bridge.state_timeout
+        # After a pause of this process, unread measurements look late although the arm is fine.
+        self._check_skipped = paused and not self._check_skipped
+        if not self._check_skipped:
             self._check_health(now, dt)
         self._watch(now)
+        self._follow_guard(now)
+        if dt == 0.0:
+            return Output(self.motion.velocity, self._reasons, self.status.mode)
         filtered = self._decide(now, dt)
         self._count_limited(filtered)
-        self.motion = filtered.motion
+        self.motion, self._reasons = filtered.motion, filtered.reasons
+        self._tracking.sent(now, self.motion.velocity)
         return Output(filtered.motion.velocity, filtered.reasons, self.status.mode)
 
     def brake(self) -> Output:
@@ -229,12 +243,12 @@ class Bridge:
         self.motion = brake(self.motion, self._limits, 1.0 / self.robot.driver.control_rate)
         return Output(self.motion.velocity, (Reason.STOPPED,), self.status.mode)
 
-    def _elapsed(self, now: float) -> float:
-        """Return the time since the last cycle, limited so that a late cycle allows no larger change of velocity."""
-        nominal = 1.0 / self.robot.driver.control_rate
-        elapsed = nominal if self._updated is None else now - self._updated
-        self._updated = now
-        return min(max(elapsed, 0.2 * nominal), nominal)
+    def _follow_guard(self, now: float) -> None:
+        """Repeat what the arm or its command guard has done since the deadline, if this cycle is later than that."""
+        for ago in self._clock.braked:
+            if not self.motion.at_rest:
+                self.motion = brake(self.motion, self._limits, self._clock.period)
+                self._tracking.sent(now - ago, self.motion.velocity)
 
     def _check_health(self, now: float, dt: float) -> None:
         if self.status.mode is Mode.STARTING:
@@ -274,25 +288,32 @@ class Bridge:
             return Filtered(Motion.rest(self.robot.dof), (Reason.INTERRUPTED,))
         if measured is None:
             return Filtered(brake(self.motion, self._limits, dt))
-        age = max(now - measured.stamp, 0.0)
+        self._tracking.measure(measured)
         if mode is Mode.RUNNING and self._command is not None:
-            return self._task.filter(measured.q, measured.dq, self.motion, self._command.velocity, dt, age)
+            return self._filter(self._task, measured, self._command.velocity, now, dt)
         if mode is Mode.MOVING and self._move is not None:
-            return self._continue_move(self._move, measured, now, dt, age)
+            return self._continue_move(self._move, measured, now, dt)
         reasons = {Mode.HOLDING: (Reason.WATCHDOG,), Mode.STOPPED: (Reason.STOPPED,), Mode.FAULT: (Reason.STOPPED,)}
         if self.motion.at_rest:
             return Filtered(self.motion, reasons.get(mode, ()))
         return Filtered(brake(self.motion, self._limits, dt), reasons.get(mode, ()))
 
-    def _continue_move(self, move: Move, measured: JointMeasurement, now: float, dt: float, age: float) -> Filtered:
+    def _filter(
+        self, safety: SafetyFilter, measured: JointMeasurement, velocity: Vector, now: float, dt: float
+    ) -> Filtered:
+        travel = self._tracking.travel(measured.stamp, now)
+        return safety.filter(measured.q, measured.dq, self.motion, velocity, dt, travel, self._clock.slowest)
+
+    def _continue_move(self, move: Move, measured: JointMeasurement, now: float, dt: float) -> Filtered:
         move.check(now, measured.q, self.motion, self.robot)
         if move.done:
             self._move = None
             self._set(mode=Mode.READY)
         if move.done or move.canceled:
             return Filtered(brake(self.motion, self._limits, dt))
-        velocity = move.velocity(self._moves.predict(measured.q, measured.dq, self.motion, age), self.robot)
-        return self._moves.filter(measured.q, measured.dq, self.motion, velocity, dt, age)
+        travel = self._tracking.travel(measured.stamp, now)
+        velocity = move.velocity(self._moves.predict(measured.q, measured.dq, travel), self.robot)
+        return self._filter(self._moves, measured, velocity, now, dt)
 
     # -- bookkeeping ----------------------------------------------------------------------------------------------
 

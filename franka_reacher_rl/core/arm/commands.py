@@ -11,6 +11,8 @@ import numpy as np
 from franka_reacher_rl.core.base.datatypes import Vector
 
 FUTURE = 0.1  # s; a stamp may be at most this far ahead of the local clock
+SAME = 5e-4  # s; commands whose stamps differ by less are one command sent twice
+MOST_NAMES = 2  # a longer list of names than this many per joint is refused unread
 
 
 class Refusal(str, Enum):
@@ -51,6 +53,8 @@ def by_joint(joints: Sequence[str], names: Sequence[str], values: Sequence[float
     Raises:
         Refused: There is not exactly one finite value for each joint.
     """
+    if len(names) > MOST_NAMES * len(joints):
+        raise Refused(Refusal.WRONG_LENGTH, f"{len(names)} joint names, but the robot has {len(joints)} joints")
     if len(names) != len(values):
         raise Refused(Refusal.WRONG_LENGTH, f"{len(names)} joint names, but {len(values)} values")
     if len(set(names)) != len(names):
@@ -70,7 +74,9 @@ def by_joint(joints: Sequence[str], names: Sequence[str], values: Sequence[float
 
 
 def check_stamp(stamp: float, now: float, max_age: float, newest: float) -> None:
-    """Check that a command is neither too old, nor from the future, nor older than an accepted one.
+    """Check that a command is neither too old, nor from the future, and newer than all accepted ones.
+
+    A stamp converted from another clock varies by some microseconds, so newer means by more than that.
 
     Args:
         stamp: When the command was issued, s.
@@ -86,5 +92,6 @@ def check_stamp(stamp: float, now: float, max_age: float, newest: float) -> None
         raise Refused(Refusal.STALE, f"stamp is {age:.3f} s old: at most {max_age} s is allowed")
     if age < -FUTURE:
         raise Refused(Refusal.FUTURE, f"stamp is {-age:.3f} s ahead: are the clocks synchronised?")
-    if stamp < newest:
-        raise Refused(Refusal.OUT_OF_ORDER, f"stamp is {newest - stamp:.3f} s older than that of an earlier command")
+    if stamp < newest + SAME:
+        older = f"{newest - stamp:.3f} s older than" if stamp < newest - SAME else "equal to"
+        raise Refused(Refusal.OUT_OF_ORDER, f"stamp is {older} that of an earlier command: stamp each command anew")

@@ -26,7 +26,9 @@ class JointMeasurement:
 
 
 class StateMonitor:
-    """Keeps the newest joint measurement and checks its age, its clock and whether it is frozen.
+    """Keeps the newest joint measurement and checks its age, its clock, its values and whether it is frozen.
+
+    A measurement that is not finite is not kept, but is a problem until a finite one arrives.
 
     Args:
         timeout: Longest time without a new measurement, and oldest accepted measurement, in s.
@@ -36,6 +38,7 @@ class StateMonitor:
         self.newest: JointMeasurement | None = None
         self._timeout = timeout
         self._received = 0.0
+        self.not_finite = ""  # why the last measurement was not kept
         self._ahead = 0.0  # s, by how much the last measurement was stamped in the future; 0: it was not
         self._frozen_q: Vector | None = None
         self._frozen_since, self._travel = 0.0, 0.0
@@ -46,6 +49,11 @@ class StateMonitor:
         A single stamp from the future is ignored: a step of the wall clock falsifies the stamps of messages in flight.
         """
         ahead = measurement.stamp - now
+        if not (np.isfinite(measurement.q).all() and np.isfinite(measurement.dq).all() and np.isfinite(ahead)):
+            values = f"positions {measurement.q.tolist()}, velocities {measurement.dq.tolist()}"
+            self.not_finite = f"joint state is not finite: {values}: check the driver and its sensors"
+            return
+        self.not_finite = ""
         if ahead > FUTURE:
             self._ahead = ahead
         elif self.newest is None or measurement.stamp > self.newest.stamp:
@@ -53,6 +61,8 @@ class StateMonitor:
 
     def problem(self, now: float) -> str:
         """Return why the newest measurement cannot be used at time `now` (s), or an empty string."""
+        if self.not_finite:
+            return self.not_finite
         if self.newest is None:
             return self._future() or "no joint state yet"
         age, silence = now - self.newest.stamp, now - self._received

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ class Kinematics:
         self._base = self._fixed_frame(robot.model.base_frame, path)
         self._at_origin = bool(self._base.isIdentity(1e-12))
         self._frame = self._frame_id(robot.model.end_effector_frame, path)
+        guarded = [self._frame_id(guard.frame, path) for guard in robot.model.guarded_frames]
+        self._points = [self._frame, *guarded]
         self.position_lower: Vector = self._model.lowerPositionLimit[
             self._order
         ].copy()  # (joints,), rad, from the URDF
@@ -58,25 +61,36 @@ class Kinematics:
 
     def positions(self, path: Rows) -> Rows:
         """Return the end effector's positions (n, 3) in m at many configurations (n, joints) in rad."""
-        if self._in_order:
-            ordered = np.ascontiguousarray(path)
-        else:
-            ordered = np.empty(path.shape)
-            ordered[:, self._order] = path
-        places = np.empty((len(path), 3))
-        for place, q in zip(places, ordered, strict=True):
-            place[:] = self._frame_pose(q).translation
-        if self._at_origin:
-            return places
-        return np.asarray((places - self._base.translation) @ self._base.rotation)
+        return self.points(path, [0])[:, 0]
+
+    def points(self, path: Rows, which: Sequence[int]) -> Vector:
+        """Return the positions (n, points, 3) in m of some points at many configurations (n, joints) in rad.
+
+        Point 0 is the end effector, and the others are `model.guarded_frames` in their order.
+        """
+        frames = [self._points[i] for i in which]
+        ordered = path if self._in_order else self._model_orders(path)
+        places = np.empty((len(path), len(frames), 3))
+        for row, q in zip(places, ordered, strict=True):
+            pinocchio.forwardKinematics(self._model, self._data, q)
+            for place, frame in zip(row, frames, strict=True):
+                place[:] = pinocchio.updateFramePlacement(self._model, self._data, frame).translation
+        return places if self._at_origin else (places - self._base.translation) @ self._base.rotation
+
+    def point_jacobians(self, q: Vector, which: Sequence[int]) -> Vector:
+        """Return the Jacobians (points, 3, joints) of the linear velocities of some points, as for `points`."""
+        return np.array([self._frame_jacobian(q, self._points[i])[:3] for i in which])
 
     def jacobian(self, q: Vector) -> Vector:
         """Return the end effector's Jacobian (6, joints) in the axes of the base frame.
 
         Rows 0 to 2 give the linear velocity (m/s) and rows 3 to 5 the angular velocity (rad/s) per rad/s of a joint.
         """
+        return self._frame_jacobian(q, self._frame)
+
+    def _frame_jacobian(self, q: Vector, frame: int) -> Vector:
         jacobian = pinocchio.computeFrameJacobian(
-            self._model, self._data, self._model_order(q), self._frame, pinocchio.ReferenceFrame.LOCAL_WORLD_ALIGNED
+            self._model, self._data, self._model_order(q), frame, pinocchio.ReferenceFrame.LOCAL_WORLD_ALIGNED
         )
         if not self._in_order:
             jacobian = jacobian[:, self._order]
@@ -91,6 +105,11 @@ class Kinematics:
             return q
         ordered = np.empty(len(q))
         ordered[self._order] = q
+        return ordered
+
+    def _model_orders(self, path: Rows) -> Rows:
+        ordered = np.empty(path.shape)
+        ordered[:, self._order] = path
         return ordered
 
     def _frame_pose(self, ordered: Vector) -> pinocchio.SE3:

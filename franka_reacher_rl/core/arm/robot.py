@@ -42,6 +42,29 @@ class TaskSettings(Checked):
     )
 
 
+UNLIMITED = 10.0  # m; a guarded frame has no limit in a direction if its bound is at least this far away
+
+
+@dataclass(frozen=True)
+class GuardedFrame(Checked):
+    """A frame of the arm that must stay within a box of its own, in episodes and in reset moves."""
+
+    frame: str = param(description="frame of the URDF")
+    lower: list[float] = param(
+        [-UNLIMITED] * 3, f"lower corner of the frame's box in the base frame; -{UNLIMITED:g}: unlimited", unit="m"
+    )
+    upper: list[float] = param(
+        [UNLIMITED] * 3, f"upper corner of the frame's box in the base frame; {UNLIMITED:g}: unlimited", unit="m"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.lower) != 3 or len(self.upper) != 3 or np.any(np.asarray(self.lower) >= np.asarray(self.upper)):
+            raise ValueError(
+                f"guarded frame {self.frame!r}: lower {self.lower} must be below upper {self.upper} (x, y, z)"
+            )
+
+
 @dataclass(frozen=True)
 class ModelSettings(Checked):
     """Models of the arm: kinematics for the safety filter, physics for the simulation."""
@@ -49,6 +72,9 @@ class ModelSettings(Checked):
     urdf: str = param(description="URDF of the arm: a path, or the name of a file in config/robots")
     base_frame: str = param(description="frame of the URDF in which the workspace is given")
     end_effector_frame: str = param(description="frame of the URDF that must stay in the workspace")
+    guarded_frames: list[GuardedFrame] = param(
+        [], "further frames that must stay clear of the table and of walls, such as the elbow, the flange and a mount"
+    )
     mjcf: str = param(
         "", "MJCF or URDF of the simulated arm: a path, or the name of a file in config/robots; empty: not simulated"
     )

@@ -1,9 +1,11 @@
 """The safety filter: limits a requested velocity so that the arm stays within its limits and its workspace.
 
-The filter plans to a full stop. It accepts a velocity if the arm, after following it for one cycle and then braking as
-hard as allowed, leaves neither the workspace nor the joint limits on the way. The brake plan of one cycle stays
-feasible in the next, so a safe command always exists. A velocity that is not accepted is replaced by the nearest one
-that is, found by a small quadratic program: the arm slides along a workspace face instead of stopping at it.
+The filter plans to a full stop. It accepts a velocity if the arm leaves neither the workspace nor the joint limits
+while it follows the velocity for as long as a command may be held, and then brakes as hard as allowed. If the bridge's
+next cycle is late, a command is held for `driver.deadline`, after which the arm or its command guard brakes. The brake
+plan of one cycle stays feasible in the next, so a safe command always exists. A velocity that is not accepted is
+replaced by the nearest one that is, found by small quadratic programs: the arm slides along a workspace face instead of
+stopping at it.
 
 All functions are pure: they never change their arguments.
 """
@@ -19,13 +21,17 @@ import daqp
 import numpy as np
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics
-from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_path, change_limits, clipped, landing
+from franka_reacher_rl.core.arm.ramps import STILL, Motion, brake, brake_velocities, change_limits, clipped, landing
+from franka_reacher_rl.core.arm.region import Faces, Region
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 
-ATTEMPTS = 3  # corrections of a velocity before the filter brakes instead
+ATTEMPTS = 4  # corrections of a velocity before the filter takes a part of the last one
+PARTS = (0.8, 0.5, 0.25, 0.1)  # shares of a correction, from braking, that are tried in the end
 JOINT_TOLERANCE = 1e-7  # rad
-SPACE_TOLERANCE = 1e-6  # m
+SPACE_TOLERANCE = 1e-7  # m
+AIM = 0.1  # share of the margin by which corrections aim short of a face, so that their error is no violation
+CREEP = 0.5  # share of one period at full acceleration, which sets the speed while cycles are later than the deadline
 CHANGED = 1e-6  # rad/s; a smaller correction is not reported
 
 
@@ -40,6 +46,7 @@ class Reason(str, Enum):
     OUTSIDE_LIMITS = "outside_limits"
     OUTSIDE_WORKSPACE = "outside_workspace"
     BRAKING = "braking"
+    LATE_CYCLES = "late_cycles"
     REQUEST_NOT_FINITE = "request_not_finite"
     STATE_NOT_FINITE = "state_not_finite"
     WATCHDOG = "watchdog"
@@ -55,68 +62,44 @@ class Filtered:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True)
-class Region:
-    """The positions that the arm may reach, and its limits of motion."""
-
-    limits: Limits
-    position_lower: Vector  # (joints,), rad
-    position_upper: Vector  # (joints,), rad
-    workspace: Vector | None  # (6,), m: upper corner, then the negated lower corner; None: unlimited
-    margin: float = 0.0  # m, distance kept from the workspace faces
-    approach_time: float = 0.0  # s, as in the robot file
-
-    @classmethod
-    def for_task(cls, robot: Robot) -> Region:
-        """Return the region of an episode: the task's joint range and workspace, at the speed of full actions."""
-        return cls(
-            limits=_limits(robot, robot.task.action_scale),
-            position_lower=np.array(robot.task.position_lower) + robot.bridge.position_margin,
-            position_upper=np.array(robot.task.position_upper) - robot.bridge.position_margin,
-            workspace=np.concatenate([robot.task.workspace_upper, -np.array(robot.task.workspace_lower)]),
-            margin=robot.bridge.workspace_margin,
-            approach_time=robot.bridge.approach_time,
-        )
-
-    @classmethod
-    def for_moves(cls, robot: Robot) -> Region:
-        """Return the region of a reset move: the robot's limits at reset speed, without the task's workspace."""
-        return cls(
-            limits=_limits(robot, [robot.reset.velocity] * robot.dof),
-            position_lower=np.array(robot.limits.position_lower) + robot.bridge.position_margin,
-            position_upper=np.array(robot.limits.position_upper) - robot.bridge.position_margin,
-            workspace=None,
-            approach_time=robot.bridge.approach_time,
-        )
-
-
-def _limits(robot: Robot, velocity: list[float]) -> Limits:
-    return Limits(
-        velocity=np.minimum(velocity, robot.limits.velocity),
-        acceleration=np.array(robot.limits.acceleration),
-        jerk=np.array(robot.limits.jerk),
-    )
-
-
 class SafetyFilter:
     """Filters the velocities of one robot in one region; it has no state."""
 
     def __init__(self, robot: Robot, kinematics: Kinematics, region: Region) -> None:
         self.region = region
-        self._kinematics = kinematics
-        self._lag, self._delay = robot.driver.lag, robot.driver.delay
-        self._dof = robot.dof
+        self.kinematics = kinematics
+        self.period = 1.0 / robot.driver.control_rate
+        self.hold = max(robot.driver.deadline, self.period)  # s, longest time for which a command may be held
+        self.straight = self.period >= region.limits.free_cycle  # whether the arm brakes on a straight line
+        self.workspace = region.faces.of_point(0)
+        self._lag = robot.driver.lag
+        fastest = Motion(region.limits.velocity, region.limits.acceleration)
+        self._stop = brake_velocities(fastest, region.limits, self.period)[1:].sum(axis=0)
 
-    def predict(self, q: Vector, dq: Vector, last: Motion, age: float = 0.0) -> Vector:
+    def predict(self, q: Vector, dq: Vector, travel: Vector | float = 0.0) -> Vector:
         """Return where the arm will come to rest if it is commanded zero from now on, (joints,) in rad.
 
         If the arm's velocity follows the command with a first-order lag, q + lag * dq is exactly the integral of the
-        commands. Commands that are still in transit, or newer than the measurement, are added.
+        commands.
+
+        Args:
+            q: Measured joint positions, (joints,) in rad.
+            dq: Measured joint velocities, (joints,) in rad/s.
+            travel: Integral of the commands that the measurement does not contain yet, (joints,) in rad.
         """
         fastest = 2.0 * self.region.limits.velocity + 0.1
-        return q + self._lag * clipped(dq, -fastest, fastest) + (age + self._delay) * last.velocity
+        return np.asarray(q + self._lag * clipped(dq, -fastest, fastest) + travel)
 
-    def filter(self, q: Vector, dq: Vector, last: Motion, requested: Vector, dt: float, age: float = 0.0) -> Filtered:
+    def filter(
+        self,
+        q: Vector,
+        dq: Vector,
+        last: Motion,
+        requested: Vector,
+        dt: float,
+        travel: Vector | float = 0.0,
+        slowest: float = 0.0,
+    ) -> Filtered:
         """Return the safe motion nearest to the requested velocity.
 
         Args:
@@ -124,21 +107,36 @@ class SafetyFilter:
             dq: Measured joint velocities, (joints,) in rad/s.
             last: The motion that was commanded last.
             requested: Requested joint velocities, (joints,) in rad/s.
-            dt: How long the command will be held, s.
-            age: Age of the measurement, s.
+            dt: Time since the last command, at most one period, s.
+            travel: As for `predict`.
+            slowest: Time that the next cycles may take, s; 0: one period.
         """
         if not (_finite(q) and _finite(dq)):
-            return Filtered(brake(last, self.region.limits, dt), (Reason.STATE_NOT_FINITE,))
-        return _Call(self, self.predict(q, dq, last, age), last, requested, dt).run()
+            return Filtered(brake(last, self.region.limits, dt, self.period), (Reason.STATE_NOT_FINITE,))
+        cycle = min(max(slowest, self.period), self.hold + self.period)
+        return _Call(self, self.predict(q, dq, travel), last, requested, dt, cycle).run()
+
+    def faces_near(self, x: Vector, last: Motion, cycle: float) -> Faces:
+        """Return the faces that a plan may reach, by a bound of the displacement of any point of the arm."""
+        faces = self.region.faces
+        if len(faces) == len(self.workspace):
+            return faces
+        speed = np.maximum(self.region.limits.velocity, np.abs(last.velocity))
+        farthest = self.kinematics.reach * float((speed * self.hold + self._stop * cycle).sum())
+        near = faces.bound - faces.places(self.kinematics, x[None])[0] < farthest
+        return faces if (near & (faces.point > 0)).any() else self.workspace
 
 
 class _Call:
     """The intermediate results of one call of the filter."""
 
-    def __init__(self, owner: SafetyFilter, x: Vector, last: Motion, requested: Vector, dt: float) -> None:
-        self.region, self.limits = owner.region, owner.region.limits
-        self.kinematics = owner._kinematics
-        self.x, self.last, self.dt = x, last, dt
+    def __init__(
+        self, owner: SafetyFilter, x: Vector, last: Motion, requested: Vector, dt: float, cycle: float
+    ) -> None:
+        self.owner, self.region, self.limits = owner, owner.region, owner.region.limits
+        self.kinematics = owner.kinematics
+        self.x, self.last, self.dt, self.cycle = x, last, dt, cycle
+        self.approach_time = max(self.region.approach_time, owner.hold, cycle)
         self.reasons: list[Reason] = []
         if not np.isfinite(requested).all():
             self.reasons.append(Reason.REQUEST_NOT_FINITE)
@@ -146,36 +144,40 @@ class _Call:
         self.requested = clipped(requested, -self.limits.velocity, self.limits.velocity)
         if (np.abs(requested) > self.limits.velocity + CHANGED).any():
             self.reasons.append(Reason.VELOCITY)
-
-    @cached_property
-    def brake(self) -> Motion:
-        """The motion of braking at once, which is always allowed."""
-        return brake(self.last, self.limits, self.dt)
-
-    @cached_property
-    def braking(self) -> Rows:
-        """Joint positions while braking at once, (cycles, joints) in rad; no plan can be required to do better."""
-        return np.asarray(self.x + brake_path(self.brake, self.limits, self.dt))
+        if cycle > owner.hold:
+            self._creep()
+        self.brake = brake(last, self.limits, dt, owner.period)
 
     def run(self) -> Filtered:
         """Choose a velocity, bound each joint, then check the plan and correct it until it is safe."""
         self.target = self._aim()
         self.low, self.high = self._joint_bounds()
-        velocity = clipped(self.target, self.low, self.high)
-        if self.region.workspace is not None:
+        self.faces = self.owner.faces_near(self.x, self.last, self.cycle)
+        if len(self.faces):
             self._measure_faces()
+        tried: Vector = self.brake.velocity
         for _ in range(ATTEMPTS):
-            motion = self._motion(velocity)
-            path = self.x + brake_path(motion, self.limits, self.dt)
-            rows, bounds = self._violated_faces(velocity, path)
-            if not self._tighten_joints(velocity, path) and not len(rows):
-                return Filtered(motion, tuple(self.reasons))
-            solution = self._nearest(rows, bounds)
-            if solution is None:
+            velocity = self._nearest()
+            if velocity is None:
                 break
-            velocity = solution
+            tried = velocity
+            if self._accepts(velocity):
+                return Filtered(self._motion(velocity), tuple(self.reasons))
+        for part in PARTS:
+            velocity = self.brake.velocity + part * (tried - self.brake.velocity)
+            if self._accepts(velocity):
+                return Filtered(self._motion(velocity), tuple(self.reasons))
         self._add_reason(Reason.BRAKING)
         return Filtered(self.brake, tuple(self.reasons))
+
+    def _creep(self) -> None:
+        """Limit the request to a speed at which the arm or its guard stops the joints in a part of one period.
+
+        Cycles are later than the deadline, so the arm brakes in every cycle; at a higher speed it would jolt.
+        """
+        self.reasons.append(Reason.LATE_CYCLES)
+        speed = CREEP * self.limits.acceleration * self.owner.period
+        self.requested = clipped(self.requested, -speed, speed)
 
     def _aim(self) -> Vector:
         """Return the next velocity ignoring position constraints: the request, or a step of the ramp towards it.
@@ -183,8 +185,9 @@ class _Call:
         While acceleration or jerk bind, the full request remains the target, so that its projection keeps its
         direction. Once a jerk-limited ramp has begun to level out, the target is the ramp itself.
         """
-        self.lowest, self.highest = change_limits(self.last, self.limits, self.dt)
-        way = landing(self.last, self.requested, self.limits, self.dt).velocity
+        period = self.owner.period
+        self.lowest, self.highest = change_limits(self.last, self.limits, self.dt, period)
+        way = landing(self.last, self.requested, self.limits, self.dt, period).velocity
         short = np.abs(way - self.requested) > CHANGED
         if not short.any():
             return way
@@ -206,104 +209,128 @@ class _Call:
         up, down = self.region.position_upper - self.x, self.x - self.region.position_lower
         if (up < 0.0).any() or (down < 0.0).any():
             self._add_reason(Reason.OUTSIDE_LIMITS)
-        time = max(self.region.approach_time, self.dt)
-        above, below = np.maximum(up, 0.0) / time, -np.maximum(down, 0.0) / time
+        above = np.maximum(up, 0.0) / self.approach_time
+        below = -np.maximum(down, 0.0) / self.approach_time
         if (self.target > above).any() or (self.target < below).any():
             self._add_reason(Reason.JOINT_LIMIT)
             high = np.minimum(high, np.maximum(above, self.brake.velocity))
             low = np.maximum(low, np.minimum(below, self.brake.velocity))
-        return np.minimum(low, high), high
+        return np.minimum(low, self.brake.velocity), np.maximum(high, self.brake.velocity)
 
     def _motion(self, velocity: Vector) -> Motion:
         return Motion(velocity, (velocity - self.last.velocity) / self.dt)
 
-    # -- joint limits ---------------------------------------------------------------------------------------------
+    # -- plans ----------------------------------------------------------------------------------------------------
 
-    def _tighten_joints(self, velocity: Vector, path: Rows) -> bool:
-        """Narrow the bounds of joints whose plan leaves their range; return whether there were any."""
-        top, bottom = path.max(axis=0), path.min(axis=0)
-        upper, lower = self.region.position_upper, self.region.position_lower
-        if (top <= upper).all() and (bottom >= lower).all():
-            return False
-        highest, lowest = self.braking.max(axis=0), self.braking.min(axis=0)
-        over = top - np.maximum(np.maximum(upper, self.x), highest)
-        under = np.minimum(np.minimum(lower, self.x), lowest) - bottom
-        too_high, too_low = over > JOINT_TOLERANCE, under > JOINT_TOLERANCE
-        if not (too_high | too_low).any():
-            return False
-        self._add_reason(Reason.JOINT_LIMIT)
-        moving = self._cycles_moving(velocity, path)
-        high = np.where(too_high, np.maximum(velocity - over / moving, self.brake.velocity), self.high)
-        low = np.where(too_low, np.minimum(velocity + under / moving, self.brake.velocity), self.low)
-        self.high, self.low = np.maximum(high, self.low), np.minimum(low, np.maximum(high, self.low))
-        return True
+    def _plan(self, motion: Motion) -> tuple[Rows, Rows]:
+        """Return the paths of a motion that is followed by braking: if it is held, and if all cycles are punctual.
 
-    def _cycles_moving(self, velocity: Vector, path: Rows) -> Vector:
-        """Return how long each joint keeps moving, (joints,) in s: how far its stop shifts per rad/s."""
-        steps = np.abs(path[1:] - path[:-1]) > 1e-12
-        return np.asarray(self.dt * (1.0 + steps.sum(axis=0)))
+        If jerk does not bind, the arm brakes on a straight line, and the first path contains the second.
 
-    # -- workspace ------------------------------------------------------------------------------------------------
-
-    def _measure_faces(self) -> None:
-        """Compute the end effector's distance to each workspace face, and how fast it may approach it."""
-        assert self.region.workspace is not None
-        place = self.kinematics.position(self.x)
-        self.place = np.concatenate([place, -place])  # (6,)
-        self.faces = self.region.workspace - self.region.margin  # (6,)
-        distance = self.faces - self.place
-        if (distance < -self.region.margin).any():
-            self._add_reason(Reason.OUTSIDE_WORKSPACE)
-        jacobian = self.kinematics.jacobian(self.x)[:3]
-        self.jacobian = np.concatenate([jacobian, -jacobian])  # (6, joints)
-        time = max(self.region.approach_time, self.dt)
-        self.approach = np.maximum(np.maximum(distance, 0.0) / time, self.jacobian @ self.brake.velocity)
-
-    def _violated_faces(self, velocity: Vector, path: Rows) -> tuple[Rows, Vector]:
-        """Return linear constraints rows @ velocity <= bounds that a velocity violates; none if its plan is safe."""
-        if self.region.workspace is None:
-            return np.empty((0, len(velocity))), np.empty(0)
-        too_fast = self.jacobian @ velocity > self.approach + SPACE_TOLERANCE
-        if not too_fast.any() and self._far_from_faces(path):
-            return np.empty((0, len(velocity))), np.empty(0)
-        places = self.kinematics.positions(path)
-        places = np.concatenate([places, -places], axis=1)  # (cycles, 6)
-        beyond = places.max(axis=0) > self.faces + SPACE_TOLERANCE
-        if beyond.any():
-            beyond = places.max(axis=0) > self.wall + SPACE_TOLERANCE
-        if not too_fast.any() and not beyond.any():
-            return np.empty((0, len(velocity))), np.empty(0)
-        self._add_reason(Reason.WORKSPACE)
-        rows, bounds = [self.jacobian], list(self.approach)
-        for face in np.flatnonzero(beyond):
-            sample = int(places[:, face].argmax())
-            row = self.jacobian[face] * self._cycles_moving(velocity, path[: sample + 1])
-            rows.append(row[None])
-            bounds.append(self.wall[face] - places[sample, face] + row @ velocity)
-        return np.concatenate(rows), np.array(bounds)
+        Returns:
+            Joint positions, (paths, samples, joints) in rad, and how far each sample shifts if the velocity changes,
+            (paths, samples) in s.
+        """
+        velocities = brake_velocities(motion, self.limits, self.owner.period)
+        times = np.full((1 if self.owner.straight else 2, len(velocities)), self.cycle)
+        times[0, 0] = self.owner.hold
+        if not self.owner.straight:
+            times[1] = self.owner.period
+        path = np.cumsum(velocities * times[:, :, None], axis=1)
+        shifts = path @ motion.velocity / max(float(motion.velocity @ motion.velocity), STILL)
+        return np.asarray(self.x + path), np.maximum(shifts, times[:, :1])
 
     @cached_property
-    def wall(self) -> Vector:
-        """How far a plan may go along each face's normal, (6,) in m: to the face, or as far as braking at once goes."""
-        places = self.kinematics.positions(self.braking)
-        reach = np.concatenate([places.max(axis=0), -places.min(axis=0)])
-        return np.asarray(np.maximum(np.maximum(self.faces, self.place), reach))
+    def braking(self) -> Rows:
+        """The paths of braking at once, (paths, samples, joints) in rad; no plan can be required to do better."""
+        return self._plan(self.brake)[0]
+
+    def _accepts(self, velocity: Vector) -> bool:
+        """Return whether a velocity's plan is safe; if not, constrain the velocities that are considered next."""
+        path, shifts = self._plan(self._motion(velocity))
+        joints, faces = self._joints_hold(velocity, path, shifts), self._faces_hold(velocity, path, shifts)
+        return joints and faces
+
+    def _joints_hold(self, velocity: Vector, path: Rows, shifts: Rows) -> bool:
+        """Return whether a plan keeps the joint range; if not, narrow the bounds of the joints that leave it."""
+        top, bottom = path.max(axis=1), path.min(axis=1)  # (paths, joints)
+        upper, lower = self.region.position_upper, self.region.position_lower
+        if (top <= upper).all() and (bottom >= lower).all():
+            return True
+        highest = np.maximum(self.x, self.braking.max(axis=1))
+        lowest = np.minimum(self.x, self.braking.min(axis=1))
+        too_high = top > np.maximum(upper, highest) + JOINT_TOLERANCE
+        too_low = bottom < np.minimum(lower, lowest) - JOINT_TOLERANCE
+        if not (too_high | too_low).any():
+            return True
+        self._add_reason(Reason.JOINT_LIMIT)
+        aim, time = AIM * self.region.position_margin, shifts[:, -1:]
+        high = np.where(too_high, velocity - (top - np.maximum(upper - aim, highest)) / time, np.inf).min(axis=0)
+        low = np.where(too_low, velocity + (np.minimum(lower + aim, lowest) - bottom) / time, -np.inf).max(axis=0)
+        self.high = np.maximum(np.minimum(self.high, high), self.low)
+        self.low = np.minimum(np.maximum(self.low, low), self.high)
+        return False
+
+    # -- faces ----------------------------------------------------------------------------------------------------
+
+    def _measure_faces(self) -> None:
+        """Compute each point's distance to its faces, and how fast it may approach them."""
+        self.place = self.faces.places(self.kinematics, self.x[None])[0]
+        self.aim = self.faces.bound - AIM * self.region.margin  # (faces,)
+        if (self.place > self.faces.bound + self.region.margin).any():
+            self._add_reason(Reason.OUTSIDE_WORKSPACE)
+        self.jacobian = self.faces.jacobian(self.kinematics, self.x)
+        approach = np.maximum(self.aim - self.place, 0.0) / self.approach_time
+        self.rows = self.jacobian  # (constraints, joints): rows @ velocity <= bounds
+        self.bounds = np.maximum(approach, self.jacobian @ self.brake.velocity)
+
+    def _faces_hold(self, velocity: Vector, path: Rows, shifts: Rows) -> bool:
+        """Return whether a plan keeps all faces; if not, constrain the velocity along those that it leaves."""
+        if not len(self.faces) or self._far_from_faces(path):
+            return True
+        places = self._places(path)
+        top = places.max(axis=1)  # (paths, faces)
+        if not (top > self.faces.bound + SPACE_TOLERANCE).any():
+            return True
+        beyond = top > np.maximum(self.faces.bound, self.reach) + SPACE_TOLERANCE
+        if not beyond.any():
+            return True
+        self._add_reason(Reason.WORKSPACE)
+        for i, face in np.argwhere(beyond):
+            sample = int(places[i, :, face].argmax())
+            row = self.faces.jacobian(self.kinematics, path[i, sample])[face] * shifts[i, sample]
+            bound = max(self.aim[face], self.reach[i, face]) - places[i, sample, face] + row @ velocity
+            self.rows = np.concatenate([self.rows, row[None]])
+            self.bounds = np.append(self.bounds, bound)
+        return False
+
+    def _places(self, path: Rows) -> Rows:
+        """Return how far each face's point is along its normal, (paths, samples, faces) in m."""
+        flat = self.faces.places(self.kinematics, path.reshape(-1, path.shape[-1]))
+        return flat.reshape(*path.shape[:2], -1)
+
+    @cached_property
+    def reach(self) -> Rows:
+        """How far along each face's normal the arm is or comes if it brakes at once, (paths, faces) in m."""
+        return np.asarray(np.maximum(self._places(self.braking).max(axis=1), self.place))
 
     def _far_from_faces(self, path: Rows) -> bool:
         """Return whether the path reaches no face, by its first-order displacement and a bound of the remainder."""
-        way = np.abs(path - self.x).max(axis=0)
+        way = np.abs(path - self.x).max(axis=(0, 1))
         curvature = 0.5 * self.kinematics.reach * way.sum() ** 2
-        return bool((np.abs(self.jacobian) @ way + curvature < self.faces - self.place).all())
+        return bool((np.abs(self.jacobian) @ way + curvature < self.faces.bound - self.place).all())
 
-    def _nearest(self, rows: Rows, bounds: Vector) -> Vector | None:
+    def _nearest(self) -> Vector | None:
         """Return the velocity nearest to the target within all bounds, or None if there is none."""
-        if not len(rows):
-            return clipped(self.target, self.low, self.high)
-        upper = np.concatenate([self.high, bounds])
-        lower = np.concatenate([self.low, np.full(len(bounds), -1e30)])
+        velocity = clipped(self.target, self.low, self.high)
+        if not len(self.faces) or not (self.rows @ velocity > self.bounds + SPACE_TOLERANCE).any():
+            return velocity
+        self._add_reason(Reason.WORKSPACE)
+        upper = np.concatenate([self.high, self.bounds])
+        lower = np.concatenate([self.low, np.full(len(self.bounds), -1e30)])
         sense = np.zeros(len(upper), np.int32)
         solution, _, flag, _ = daqp.solve(
-            np.eye(len(self.x)), -self.target, np.ascontiguousarray(rows), upper, lower, sense, primal_tol=1e-9
+            np.eye(len(self.x)), -self.target, np.ascontiguousarray(self.rows), upper, lower, sense, primal_tol=1e-9
         )
         if flag <= 0 or not np.isfinite(solution).all():
             return None

@@ -104,8 +104,11 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
                 raise ValueError(f"{where}: field {f.name!r} is missing ({f.metadata.get('description', '')})")
             continue
         hint, value = hints[f.name], values[f.name]
+        inner = typing.get_args(hint)[0] if typing.get_origin(hint) is list else None
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             made[f.name] = from_mapping(hint, value, f"{where}: {f.name}")
+        elif dataclasses.is_dataclass(inner) and isinstance(inner, type) and isinstance(value, list):
+            made[f.name] = [from_mapping(inner, v, f"{where}: {f.name}[{i}]") for i, v in enumerate(value)]
         else:
             made[f.name] = value
     try:

@@ -10,8 +10,9 @@ from robots import ROBOTS
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_path
+from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Reason, Region, SafetyFilter
+from franka_reacher_rl.core.arm.safety import Reason, SafetyFilter
 
 DT = 0.01  # s
 MILLIMETRE = 1e-3  # m
