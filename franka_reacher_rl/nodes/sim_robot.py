@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import ParameterDescriptor
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
@@ -39,6 +40,10 @@ class SimRobot(Node):
         self._timeout = float(
             declare_param(self, "command_timeout", 0.5, "time without a command after which the arm stops [s]")
         )
+        # As a controller of ros2_control has them, so that the bridge can ask what the commands mean.
+        for name, value in (("joints", self._robot.joints), ("interface_name", "velocity")):
+            description = ParameterDescriptor(description="what the commands set", read_only=True)
+            self.declare_parameter(name, value, description, ignore_override=True)
         self._world = World(self._robot)
         self._commanded = 0.0
         self._stepped = steady_seconds()
