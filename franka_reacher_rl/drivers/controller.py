@@ -24,6 +24,7 @@ except ImportError:  # part of ros2_control, which a simulated arm does not need
     ListControllers = None
 
 GUARD = "command_guard"  # node beside the bridge that may publish commands too
+UNNAMED = "_NODE_NAME_UNKNOWN_"  # name that rmw gives a node whose name it does not know yet
 POLL_PERIOD = 0.5  # s, between questions to the controller and its manager
 VELOCITY = "velocity"
 # This deprecated controller has no parameter `interface_name` in older versions.
@@ -118,6 +119,7 @@ class Controller:
         self._facts = self._unknown = Facts(name, manager, robot.joints)
         self._used = False  # whether commands have been allowed
         self._others = self._cannot_ask = ""
+        self._unnamed = 0  # publishers at the last poll whose node was not known
         self._pending: dict[str, tuple[Client, Future]] = {}
         self._parameters = node.create_client(GetParameters, f"{name}/get_parameters")
         self._service = f"{manager}/list_controllers"
@@ -148,13 +150,18 @@ class Controller:
         """Return which publishers of commands there are besides this bridge and its guard, or an empty string."""
         space = self._node.get_namespace()
         expected = [(space, self._node.get_name()), (space, GUARD)]
-        others = []
+        others, unnamed = [], 0
         for info in self._node.get_publishers_info_by_topic(self._topic):
             publisher = (info.node_namespace, info.node_name)
             if publisher in expected:
                 expected.remove(publisher)  # a second one of this name is another bridge
+            elif info.node_name == UNNAMED:
+                unnamed += 1
             else:
                 others.append(f"{info.node_namespace.rstrip('/')}/{info.node_name}")
+        # A publisher, the guard's too, may be discovered shortly before the name of its node.
+        others += ["a node without a name"] * min(unnamed, self._unnamed)
+        self._unnamed = unnamed
         if not others:
             return ""
         return f"{self._topic} has other publishers than this bridge: {', '.join(sorted(others))}; stop them"

@@ -17,12 +17,12 @@ from sensor_msgs.msg import JointState
 
 from franka_reacher_rl.core.arm.bridge import ARMED, Mode
 from franka_reacher_rl.core.arm.identification import (
-    Estimate,
     Fit,
     Recording,
     direction,
     fit,
     line_of,
+    summarise,
     write_into,
 )
 from franka_reacher_rl.core.arm.robot import Robot
@@ -201,8 +201,8 @@ def run(options: argparse.Namespace) -> int:
     """
     robot = Robot.load(options.robot)
     fits = identify(robot, options.speed, options.repeats, options.namespace)
-    values = {"lag": Estimate.of([f.lag for f in fits]), "delay": Estimate.of([f.delay for f in fits])}
-    note = f"{len(fits)} movements of {robot.dof} joints"
+    values, counted = summarise(fits, options.speed)
+    note = f"{counted} of {len(fits)} movements of {robot.dof} joints"
     for key, value in values.items():
         print(line_of(key, value, note))
     if options.write:

@@ -221,6 +221,8 @@ def test_a_reflex_is_recovered_from(server: Server, bench: Bench) -> None:
 def test_the_known_lag_and_delay_are_identified(bench: Bench) -> None:
     """The robot file has the values that were measured with the same server by another method."""
     assert bench.move(FR3.start_middle()).success
+    bench.node.destroy_publisher(bench.commands)  # only one node may command the bridge
+    bench.until(lambda: not bench.node.count_publishers("/velocity_command"), 5.0)
     program = [sys.executable, "-m", "franka_reacher_rl.cli", "identify", "--robot", "fr3", "--repeats", "1"]
     found = subprocess.run(program, env=os.environ, capture_output=True, text=True, timeout=100.0)
     assert found.returncode == 0, found.stderr

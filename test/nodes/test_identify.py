@@ -120,7 +120,7 @@ def test_the_lines_are_printed_and_written(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(module, "identify", lambda *_: fits)
     monkeypatch.setattr(Robot, "load", lambda name: ROBOT)
     assert main(["identify", "--robot", str(path)]) == 0
-    line = "lag: 0.0220 # s, 0.0200 to 0.0300 in 3 movements of 7 joints"
+    line = "lag: 0.0220 # s, 0.0200 to 0.0300 in 3 of 3 movements of 7 joints"
     assert line in capsys.readouterr().out and "0.5 # guessed" in path.read_text()
     assert main(["identify", "--robot", str(path), "--write"]) == 0
     assert f"  {line}\n  delay: 0.0040" in path.read_text() and path.read_text().endswith("\nname: mine\n")

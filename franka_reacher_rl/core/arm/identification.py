@@ -16,6 +16,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 
 LONGEST = 0.3  # s, of the delays and lags that are tried
+NOISIEST = 0.3  # share of the commanded speed; a fit that leaves more unexplained does not count
 LEAST_MOTION = 0.3  # share of the commanded speed that the arm must reach
 _SHORTEST_LAG = 1e-4  # s
 _DELAYS = np.arange(0.0, LONGEST, 0.01)  # s, from which the search starts
@@ -100,6 +101,30 @@ def fit(recording: Recording) -> Fit:
     options = {"initial_simplex": corners, "xatol": 1e-5, "fatol": 1e-12}
     found = minimize(error, start, method="Nelder-Mead", bounds=bounds, options=options)
     return Fit(float(found.x[0]), float(found.x[1]), float(np.sqrt(found.fun)))
+
+
+def summarise(fits: Sequence[Fit], speed: float) -> tuple[dict[str, Estimate], int]:
+    """Return the estimates of `lag` and `delay`, and the number of fits they rest on.
+
+    Args:
+        fits: One for each movement.
+        speed: Commanded speed, rad/s. A fit that leaves more than NOISIEST of it unexplained is left out.
+
+    Raises:
+        ValueError: More than half of the fits had to be left out.
+    """
+    clear = [each for each in fits if each.error <= NOISIEST * speed]
+    if not clear or 2 * len(clear) < len(fits):
+        worst = max(each.error for each in fits)
+        raise ValueError(
+            f"the measured velocities of {len(fits) - len(clear)} of {len(fits)} movements are too noisy: they differ "
+            f"from the model by up to {worst:.3f} rad/s, {NOISIEST * speed:.3f} are allowed; give a higher --speed"
+        )
+    values = {
+        "lag": Estimate.of([each.lag for each in clear]),
+        "delay": Estimate.of([each.delay for each in clear]),
+    }
+    return values, len(clear)
 
 
 def direction(robot: Robot, q: Vector, joint: int, travel: float) -> float:

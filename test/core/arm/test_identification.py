@@ -8,11 +8,13 @@ import yaml
 
 from franka_reacher_rl.core.arm.identification import (
     Estimate,
+    Fit,
     Recording,
     direction,
     fit,
     line_of,
     response,
+    summarise,
     write_into,
 )
 from franka_reacher_rl.core.arm.robot import Robot
@@ -62,6 +64,14 @@ def test_a_joint_that_does_not_move_is_refused():
     still = recording(0.02, 0.005)
     with pytest.raises(ValueError, match=r"reached 0\.0.. rad/s of the commanded 0\.100 rad/s: check that the contr"):
         fit(replace(still, measured=np.random.default_rng(0).normal(scale=NOISE, size=len(still.measured))))
+
+
+def test_noisy_movements_do_not_count_unless_they_are_the_most():
+    clear, noisy = Fit(0.02, 0.005, 0.002), Fit(0.3, 0.0, 0.04)
+    values, counted = summarise([clear, clear, noisy], 0.1)
+    assert values["lag"] == Estimate(0.02, 0.02, 0.02) and counted == 2
+    with pytest.raises(ValueError, match=r"of 2 of 3 movements are too noisy: .* by up to 0\.040 rad/s, 0\.030"):
+        summarise([clear, noisy, noisy], 0.1)
 
 
 def test_a_joint_moves_to_the_side_with_more_room():
