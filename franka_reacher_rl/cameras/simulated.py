@@ -70,7 +70,7 @@ class SimulatedCamera:
         self.calibration: Calibration | None = Calibration.pinhole(
             width, height, math.radians(robot.camera.vertical_fov_deg)
         )
-        self.values: Mapping[str, object] = {"mode": f"simulated {width}x{height} at {fps:g} Hz"}
+        self.values: Mapping[str, object] = {"mode": f"{width}x{height} at {fps:g} Hz"}
         self._feed = feed
         self._period = 1e9 / fps  # ns
         self._next = -np.inf

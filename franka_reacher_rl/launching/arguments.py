@@ -63,7 +63,9 @@ ARGUMENTS = [
     _argument("params_file", "", "ROS parameter file for any node, applied after all other values"),
     _argument("log_level", "info", "lowest severity that the nodes log"),
     _argument("use_sim_time", "false", "must be false: the graph runs in real time"),
-    _argument("realtime", "auto", "real-time priority of bridge, environment and actor, where the system permits it"),
+    _argument(
+        "realtime", "auto", "real-time priority of all nodes from the camera to the bridge, where the system permits it"
+    ),
     _argument("rviz", "false", "open RViz"),
     _argument("rqt", "false", "open rqt"),
 ]

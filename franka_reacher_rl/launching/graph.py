@@ -17,6 +17,7 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
 
+from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
@@ -29,12 +30,9 @@ _REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, 255)
 _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
 
 _FAST_DDS = "rmw_fastrtps_cpp"  # the default of the supported distributions
-# With these variables the user configures the transports of Fast DDS.
-_CHOSEN_BY = (
-    "FASTDDS_BUILTIN_TRANSPORTS",
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
-)
+# Variables that name a profile of Fast DDS, of version 2 and 3, and all by which the user configures its transports.
+_PROFILE_FILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_CHOSEN_BY = ("FASTDDS_BUILTIN_TRANSPORTS", *_PROFILE_FILES)
 
 
 def graph(wiring: str) -> LaunchDescription:
@@ -88,7 +86,13 @@ def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
     """
     if variables.get("RMW_IMPLEMENTATION", _FAST_DDS) != _FAST_DDS or any(name in variables for name in _CHOSEN_BY):
         return {}
-    return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+    local = variables.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST" or variables.get("ROS_LOCALHOST_ONLY") == "1"
+    if not local:
+        return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+    # For this range, rmw_fastrtps adds shared memory to whatever is configured: a profile restricts the range instead.
+    profile = str(config_dir() / "dds" / "udp_on_this_computer.xml")
+    files = dict.fromkeys(_PROFILE_FILES, profile)
+    return {**files, "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT", "ROS_LOCALHOST_ONLY": "0"}
 
 
 def _node(name: str, plan: Plan) -> Node:

@@ -22,8 +22,8 @@ from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, n
 from franka_reacher_rl.launching.parameter_file import check_parameter_file
 from franka_reacher_rl.ros.run_folder import Resumed
 
-# SCHED_FIFO priorities of the nodes between an observation and its command. None of them waits for the learner.
-REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20}
+# SCHED_FIFO priorities of the nodes between the capture of a frame and its command. None of them waits for the learner.
+REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20, "reward": 15, "camera": 15, "sim_robot": 15}
 
 STATE_PUBLISHER = "robot_state_publisher"  # the name of the node that publishes transforms
 
@@ -208,8 +208,10 @@ def _automatic() -> str:
     """Return the setting that suits this machine."""
     if shutil.which("nvidia-smi") is None:
         return "lite"
-    import torch  # takes seconds, so only where there may be a GPU
-
+    try:
+        import torch  # takes seconds, so only where there may be a GPU
+    except ImportError:  # PyTorch may be in a virtual environment that the nodes use and `ros2` does not
+        return "baseline"
     return "baseline" if torch.cuda.is_available() else "lite"
 
 

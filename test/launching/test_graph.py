@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -186,6 +187,26 @@ def test_images_of_a_running_camera() -> None:
 )
 def test_the_graph_uses_udp_unless_the_user_has_chosen(variables: dict[str, str], transports: str | None) -> None:
     assert launching.middleware_settings(variables).get("FASTDDS_BUILTIN_TRANSPORTS") == transports
+
+
+def shared_memory_of(variables: dict[str, str]) -> int:
+    """The number of shared-memory mappings of Fast DDS in a process with one node."""
+    code = """import rclpy
+rclpy.init()
+node = rclpy.create_node("probe")
+print(sum("/dev/shm/fastrtps" in line for line in open("/proc/self/maps")))"""
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("discovery", ["LOCALHOST", "SUBNET"])
+def test_nodes_use_no_shared_memory(discovery: str) -> None:
+    if os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp") != "rmw_fastrtps_cpp":
+        pytest.skip("another middleware")
+    plain = {name: value for name, value in os.environ.items() if name not in launching._CHOSEN_BY}
+    plain["ROS_AUTOMATIC_DISCOVERY_RANGE"] = discovery
+    assert shared_memory_of(plain) > 0, "the test cannot tell"
+    assert shared_memory_of(plain | launching.middleware_settings(plain)) == 0
 
 
 def test_a_run_of_the_other_wiring_is_not_resumed(tmp_path: Path) -> None:
