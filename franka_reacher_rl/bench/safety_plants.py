@@ -25,6 +25,7 @@ class Plant:
     Attributes:
         name: Name of the plant in the results.
         box_goal: Largest accepted distance outside the workspace, m; None: reported without a goal.
+        keeps_margin: Whether half of `bridge.workspace_margin` must be kept too.
         modelled: Whether the arm has the lag and the delay of its robot file; otherwise it follows commands exactly.
         extra_lag: Lag beyond the robot file's, s.
         extra_delay: Delay beyond the robot file's, s.
@@ -37,6 +38,7 @@ class Plant:
 
     name: str
     box_goal: float | None
+    keeps_margin: bool = False
     modelled: bool = True
     extra_lag: float = 0.0
     extra_delay: float = 0.0
@@ -48,8 +50,8 @@ class Plant:
 
 
 PLANTS = (
-    Plant("exact", 0.0, modelled=False),
-    Plant("declared", 0.0),
+    Plant("exact", 0.0, keeps_margin=True, modelled=False),
+    Plant("declared", 0.0, keeps_margin=True),
     Plant("undeclared", 1e-3, extra_lag=0.02, extra_delay=0.005),
     Plant("noise", 1e-3, noise=True),
     Plant("dropped", 1e-3, dropped=DROPPED),

@@ -7,74 +7,45 @@ send to the driver. All times are in seconds on one clock, whose origin does not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 import numpy as np
 
-from franka_reacher_rl.core.arm.clock import CycleClock
 from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_joint, check_stamp
+from franka_reacher_rl.core.arm.correction import Filtered, Reason
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
-from franka_reacher_rl.core.arm.kinematics import Kinematics
+from franka_reacher_rl.core.arm.kinematics import Kinematics, check_start_poses
 from franka_reacher_rl.core.arm.moves import Move
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
 from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Filtered, Reason, SafetyFilter
-from franka_reacher_rl.core.arm.tracking import Tracking
+from franka_reacher_rl.core.arm.safety import SafetyFilter
+from franka_reacher_rl.core.arm.status import ARMED as ARMED
+from franka_reacher_rl.core.arm.status import Mode as Mode
+from franka_reacher_rl.core.arm.status import Output as Output
+from franka_reacher_rl.core.arm.status import Status as Status
+from franka_reacher_rl.core.arm.tracking import CycleClock, Tracking
 from franka_reacher_rl.core.base.datatypes import Vector
 
 RAMPING = frozenset({Reason.ACCELERATION, Reason.JERK})  # every change of velocity has these reasons
 
 
-class Mode(str, Enum):
-    """State of the bridge; the values are those of RobotStatus.msg."""
-
-    STARTING = "starting"
-    READY = "ready"
-    RUNNING = "running"
-    MOVING = "moving"
-    HOLDING = "holding"
-    STOPPED = "stopped"
-    FAULT = "fault"
-
-
-ARMED = frozenset({Mode.READY, Mode.RUNNING, Mode.MOVING, Mode.HOLDING})
-
-
-@dataclass(frozen=True)
-class Status:
-    """State and counters of the bridge; RobotStatus.msg documents the fields."""
-
-    mode: Mode = Mode.STARTING
-    fault: str = ""
-    commands_accepted: int = 0
-    commands_refused: int = 0
-    last_refusal: str = ""
-    commands_limited: int = 0
-    watchdog_stops: int = 0
-
-
-@dataclass(frozen=True)
-class Output:
-    """Result of one control cycle."""
-
-    velocity: Vector  # (joints,), rad/s
-    reasons: tuple[Reason, ...]
-    mode: Mode
-
-
 class Bridge:
     """Turns commands and requests into safe velocities for one robot.
 
+    Args:
+        robot: The robot file.
+        stopped: Whether a person has to arm the bridge before the arm moves: for a real arm, or after a requested stop.
+
     Raises:
-        ValueError: The robot file does not match its URDF.
+        ValueError: The robot file does not match its URDF or itself.
     """
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: Robot, stopped: bool = False) -> None:
         self.robot = robot
         self.kinematics = Kinematics(robot)
-        self.status = Status()
+        check_start_poses(robot, self.kinematics)
+        self.status = Status(stop_requested=stopped)
         self.motion = Motion.rest(robot.dof)
         self.awaited = ""  # what the driver waits for before it gives measurements
         self._task = SafetyFilter(robot, self.kinematics, Region.for_task(robot))
@@ -185,21 +156,30 @@ class Bridge:
         """Ramp to rest and stay there until `arm` is called."""
         self._end_move(now, reason)
         self._command = None
+        self._set(stop_requested=True)
         if self.status.mode is not Mode.FAULT:
             self._set(mode=Mode.STOPPED)
 
-    def arm(self, now: float) -> str:
+    def arm(self, now: float, person: bool = True) -> str:
         """Make the bridge ready again after a stop, or after a fault whose cause is fixed.
+
+        Args:
+            now: Current time, s.
+            person: Whether a person asks. A program may arm a simulated arm only, and not after a requested stop.
 
         Returns:
             Why that is not possible, or an empty string.
         """
         problem = self._problem(now)
+        if not (problem or person or self.robot.simulated):
+            problem = "only a person may arm a real arm: call ~/arm"
+        if not (problem or person) and self.status.stop_requested:
+            problem = "a stop was requested, so only a person may arm the robot: call ~/arm"
         if problem:
             return problem
         if self.status.mode not in ARMED:
             self._monitor.restart_frozen_check()
-            self._set(mode=Mode.READY, fault="")
+            self._set(mode=Mode.READY, fault="", stop_requested=False)
         return ""
 
     def fail(self, now: float, reason: str) -> None:
@@ -254,7 +234,7 @@ class Bridge:
     def _check_health(self, now: float, dt: float) -> None:
         if self.status.mode is Mode.STARTING:
             if not self._monitor.problem(now):
-                self._set(mode=Mode.READY)
+                self._set(mode=Mode.STOPPED if self.status.stop_requested else Mode.READY)
             else:
                 return
         if self.status.mode is Mode.FAULT or self._interrupted:  # an arm may send no state while it recovers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 from franka_reacher_rl.core.base.paths import config_dir
 
+URDF_TOLERANCE = 1e-3  # rad and rad/s; URDFs round their limits
+
 
 class Kinematics:
     """Forward kinematics and Jacobian of a robot's end effector in its base frame.
@@ -19,7 +22,8 @@ class Kinematics:
     Joints of the URDF that the robot file does not name, such as fingers, stay at their neutral position.
 
     Raises:
-        ValueError: The URDF is missing or unreadable, or lacks a joint or a frame; the message names it.
+        ValueError: The URDF is missing or unreadable, lacks a joint or a frame, or has narrower limits than the robot
+            file; the message names it.
     """
 
     def __init__(self, robot: Robot) -> None:
@@ -33,6 +37,7 @@ class Kinematics:
         self._model = pinocchio.buildReducedModel(full, unnamed, pinocchio.neutral(full))
         self._data = self._model.createData()
         ids = [self._model.getJointId(name) for name in robot.joints]
+        self.velocity: Vector = self._model.velocityLimit[[self._model.joints[i].idx_v for i in ids]].copy()  # rad/s
         self._order = np.array([self._model.joints[i].idx_q for i in ids])  # Pinocchio's index of each joint
         self._in_order = bool(np.all(self._order == np.arange(robot.dof)))
         self._base = self._fixed_frame(robot.model.base_frame, path)
@@ -46,6 +51,7 @@ class Kinematics:
         self.position_upper: Vector = self._model.upperPositionLimit[
             self._order
         ].copy()  # (joints,), rad, from the URDF
+        _check_limits(self, robot, path)
         offsets = [p.translation for p in self._model.jointPlacements]
         offsets.append(self._model.frames[self._frame].placement.translation)
         self.reach = float(sum(np.linalg.norm(o) for o in offsets))  # m, bounds the arm's distance from any joint axis
@@ -150,3 +156,42 @@ def _check_joints(model: pinocchio.Model, robot: Robot, path: Path) -> None:
         joint = model.joints[model.getJointId(name)]
         if joint.nq != 1:
             raise ValueError(f"{path}: joint {name!r} is continuous: make it revolute and give it limits")
+
+
+def _check_limits(kinematics: Kinematics, robot: Robot, path: Path) -> None:
+    """Check that the robot file's limits are within those of the URDF."""
+    lower, upper, fastest = kinematics.position_lower, kinematics.position_upper, kinematics.velocity
+    for i, joint in enumerate(robot.joints):
+        low, high, speed = robot.limits.position_lower[i], robot.limits.position_upper[i], robot.limits.velocity[i]
+        if low < lower[i] - URDF_TOLERANCE or high > upper[i] + URDF_TOLERANCE:
+            raise ValueError(
+                f"limits of {joint} = {low:g} to {high:g} rad exceed those of {path.name}, {lower[i]:g} to "
+                f"{upper[i]:g} rad: correct the one that is wrong"
+            )
+        if fastest[i] > 0.0 and speed > fastest[i] + URDF_TOLERANCE:
+            raise ValueError(
+                f"velocity of {joint} = {speed:g} rad/s exceeds that of {path.name}, {fastest[i]:g} rad/s: correct the "
+                "one that is wrong"
+            )
+
+
+def check_start_poses(robot: Robot, kinematics: Kinematics) -> None:
+    """Check that the end effector is in the workspace and each guarded frame in its box at every extreme start pose.
+
+    Raises:
+        ValueError: A point is outside, or within the margin; the message names the frame, the place and the box.
+    """
+    ranges = [sorted({low, high}) for low, high in zip(robot.reset.start_lower, robot.reset.start_upper)]
+    poses = np.array(list(itertools.product(*ranges)))
+    boxes = [(robot.model.end_effector_frame, robot.task.workspace_lower, robot.task.workspace_upper)]
+    boxes += [(guard.frame, guard.lower, guard.upper) for guard in robot.model.guarded_frames]
+    places, margin = kinematics.points(poses, range(len(boxes))), robot.bridge.workspace_margin
+    for i, (frame, lower, upper) in enumerate(boxes):
+        outside = ((places[:, i] < np.array(lower) + margin) | (places[:, i] > np.array(upper) - margin)).any(axis=1)
+        if outside.any():
+            pose = int(outside.argmax())
+            raise ValueError(
+                f"at the start pose {poses[pose].round(3).tolist()} rad, {frame} is at "
+                f"{places[pose, i].round(3).tolist()} m, outside {lower} to {upper} m less {margin:g} m: change "
+                "reset.start_lower and reset.start_upper, or the box"
+            )

@@ -57,26 +57,14 @@ def clipped(values: Vector, low: Vector, high: Vector) -> Vector:
     return np.asarray(np.minimum(np.maximum(values, low), high))
 
 
-def landing(last: Motion, goal: Vector, limits: Limits, dt: float, period: float = 0.0) -> Motion:
-    """Return the motion one cycle closer to the goal velocity, as fast as the limits allow without overshoot.
+def brake(last: Motion, limits: Limits, dt: float, period: float = 0.0) -> Motion:
+    """Return the motion one cycle closer to rest, as fast as the joint with the longest stop allows.
 
     Args:
         last: The motion of the previous cycle.
-        goal: Velocities to reach, (joints,) in rad/s.
         limits: Limits of acceleration and jerk.
         dt: Time since the previous cycle, s.
         period: Regular cycle time if this cycle is shorter, s: the ramp must be able to level out in regular cycles.
-    """
-    low, high = _reachable(last, limits, dt)
-    acceleration = clipped(_acceleration_towards(goal, last, limits, max(dt, period)), low, high)
-    velocity = last.velocity + dt * acceleration
-    return Motion(np.where(np.abs(velocity - goal) < STILL, goal, velocity), acceleration)
-
-
-def brake(last: Motion, limits: Limits, dt: float, period: float = 0.0) -> Motion:
-    """Return the motion one cycle closer to rest; arguments as for `landing`.
-
-    All joints slow down in proportion, as fast as the joint with the longest stop allows.
     """
     if dt >= limits.free_cycle:
         rate = 1.0 / max(dt, period, float((np.abs(last.velocity) / limits.acceleration).max()))
@@ -91,17 +79,29 @@ def brake(last: Motion, limits: Limits, dt: float, period: float = 0.0) -> Motio
     return Motion(np.where(np.abs(velocity) < STILL, 0.0, velocity), acceleration)
 
 
-def change_limits(last: Motion, limits: Limits, dt: float, period: float = 0.0) -> tuple[Vector, Vector]:
-    """Return the lowest and highest next velocity, (joints,) in rad/s, from which the velocity limit can still be kept.
+def next_velocities(
+    last: Motion, goal: Vector, limits: Limits, dt: float, period: float = 0.0
+) -> tuple[Vector, Vector, Vector]:
+    """Return the next velocity on the way to a goal, and the lowest and highest next velocity.
 
-    If the velocity exceeds its limit already, both bounds follow the fastest way back to it. Arguments as for
-    `landing`.
+    The way is as fast as the limits allow without overshoot. From velocities within the bounds, the velocity limit can
+    still be kept. If the velocity exceeds its limit already, both bounds follow the fastest way back to it.
+
+    Args:
+        last: The motion of the previous cycle.
+        goal: Velocities to reach, (joints,) in rad/s.
+        limits: Limits of the motion.
+        dt: Time since the previous cycle, s.
+        period: As for `brake`.
+
+    Returns:
+        Three velocities, (joints,) each in rad/s.
     """
     low, high = _reachable(last, limits, dt)
-    cycle = max(dt, period)
-    fastest = clipped(_acceleration_towards(limits.velocity, last, limits, cycle), low, high)
-    slowest = clipped(_acceleration_towards(-limits.velocity, last, limits, cycle), low, high)
-    return last.velocity + dt * slowest, last.velocity + dt * fastest
+    goals = np.array([goal, -limits.velocity, limits.velocity])
+    acceleration = clipped(_acceleration_towards(goals, last, limits, max(dt, period)), low, high)
+    way, slowest, fastest = last.velocity + dt * acceleration
+    return np.where(np.abs(way - goal) < STILL, goal, way), slowest, fastest
 
 
 def brake_velocities(motion: Motion, limits: Limits, dt: float) -> Rows:
@@ -118,16 +118,6 @@ def brake_velocities(motion: Motion, limits: Limits, dt: float) -> Rows:
     return _jerky_brake(motion, limits, dt)
 
 
-def brake_path(motion: Motion, limits: Limits, dt: float) -> Rows:
-    """Return the joints' path if a motion is carried out for one cycle and is followed by braking to rest.
-
-    Returns:
-        Positions relative to the present one, (cycles, joints) in rad: the first row is after the motion itself, the
-        last at rest.
-    """
-    return np.asarray(np.cumsum(brake_velocities(motion, limits, dt), axis=0) * dt)
-
-
 def _jerky_brake(motion: Motion, limits: Limits, dt: float) -> Rows:
     """Return the velocities while braking as `brake` does, several times faster in plain floats."""
     velocities, accelerations = motion.velocity.tolist(), motion.acceleration.tolist()
@@ -135,14 +125,42 @@ def _jerky_brake(motion: Motion, limits: Limits, dt: float) -> Rows:
     ramp = [velocities]
     while (any(velocities) or any(accelerations)) and len(ramp) < LONGEST_STOP:
         rate = _brake_rate(velocities, accelerations, full, changes, dt, jerk)
+        wanted = [-rate * v for v in velocities]
         accelerations = [
-            min(max(-rate * v, a - change, -most), a + change, most)
-            for v, a, change, most in zip(velocities, accelerations, changes, full)
+            min(max(w, a - change, -most), a + change, most)
+            for w, a, change, most in zip(wanted, accelerations, changes, full)
         ]
+        straight = accelerations == wanted
         velocities = [v + dt * a for v, a in zip(velocities, accelerations)]
         velocities = [0.0 if -STILL < v < STILL else v for v in velocities]
         ramp.append(velocities)
+        if straight and any(velocities):
+            return np.concatenate([ramp, _straight_brake(np.array(velocities), rate / (1.0 - dt * rate), limits, dt)])
     return np.array(ramp)
+
+
+def _straight_brake(velocity: Vector, rate: float, limits: Limits, dt: float) -> Rows:
+    """Return the further velocities of joints that already slow down in proportion, (cycles, joints) in rad/s.
+
+    Args:
+        velocity: The last velocity, (joints,) in rad/s.
+        rate: The last deceleration per speed, 1/s.
+        limits: Limits of acceleration and jerk.
+        dt: Cycle time, s.
+    """
+    speed = np.abs(velocity)
+    slowest = np.argmax([speed / limits.acceleration, speed / limits.jerk], axis=1)  # no other joint limits the rate
+    few = sorted(set(slowest.tolist()))
+    v, full, jerk = speed[few].tolist(), limits.acceleration[few].tolist(), limits.jerk[few].tolist()
+    changes = [j * dt for j in jerk]
+    left, shares = 1.0, list[float]()
+    while left * max(v) > STILL and len(shares) < LONGEST_STOP:
+        speeds = [left * x for x in v]
+        rate = _brake_rate(speeds, [-rate * x for x in speeds], full, changes, dt, jerk)
+        faster, left = left, left * (1.0 - dt * rate)
+        shares.append(left)
+        rate = rate * faster / left if left * max(v) > STILL else 0.0
+    return np.array([*shares, 0.0])[:, None] * velocity
 
 
 def _brake_rate(
@@ -187,7 +205,7 @@ def _reachable(last: Motion, limits: Limits, dt: float) -> tuple[Vector, Vector]
 
 
 def _acceleration_towards(goal: Vector, last: Motion, limits: Limits, dt: float) -> Vector:
-    """Return the acceleration that leads to the goal velocity if it is then reduced to zero at full jerk.
+    """Return the acceleration that leads to a goal velocity if it is then reduced to zero at full jerk.
 
     The reduction takes steps of `limits.jerk * dt` per cycle. An acceleration between m and m + 1 steps changes the
     velocity by dt * ((m + 1) * acceleration - step * m * (m + 1) / 2), which is piecewise linear and is inverted here.

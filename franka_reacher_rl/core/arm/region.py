@@ -42,10 +42,9 @@ class Faces:
         columns = np.array(found).reshape(-1, 4).T
         return cls(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2], columns[3])
 
-    def of_point(self, point: int) -> Faces:
-        """Return the faces of one point."""
-        mine = self.point == point
-        return Faces(self.point[mine], self.axis[mine], self.sign[mine], self.bound[mine])
+    def subset(self, chosen: npt.NDArray[np.bool_]) -> Faces:
+        """Return some of the faces, given by a mask (faces,)."""
+        return Faces(self.point[chosen], self.axis[chosen], self.sign[chosen], self.bound[chosen])
 
     def __len__(self) -> int:
         return len(self.bound)

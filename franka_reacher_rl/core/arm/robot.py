@@ -42,6 +42,7 @@ class TaskSettings(Checked):
     )
 
 
+LEAST_ROOM = 0.02  # m, smallest edge of the workspace between its margins
 UNLIMITED = 10.0  # m; a guarded frame has no limit in a direction if its bound is at least this far away
 
 
@@ -100,7 +101,8 @@ class DriverSettings(Checked):
     )
     deadline: float = param(
         0.1,
-        "franka driver: time without a command after which the arm stops itself",
+        "time without a command after which the arm or its command guard ramps to rest; the safety filter plans for a "
+        "command to be held as long as this",
         unit="s",
         minimum=0.01,
         maximum=1.0,
@@ -247,6 +249,7 @@ class Robot(Checked):
         self._check_lengths()
         self._check_order()
         self._check_inside()
+        self._check_room()
         if self.driver.name == "franka" and self.dof != 7:
             raise ValueError(f"driver franka drives 7 joints, but the robot has {self.dof}: use driver topic")
         for name, expected in (("collision_torque", 7), ("collision_force", 6)):
@@ -297,6 +300,25 @@ class Robot(Checked):
         scale, fastest = self.task.action_scale, self.limits.velocity
         if np.any(np.asarray(scale) > np.asarray(fastest)):
             raise ValueError(f"action_scale = {scale} exceeds the velocity limit {fastest}")
+
+    def _check_room(self) -> None:
+        """Check that the margins leave room, and that the start poses are in what they leave of the joint range."""
+        room = np.asarray(self.task.workspace_upper) - self.task.workspace_lower - 2.0 * self.bridge.workspace_margin
+        if np.any(room < LEAST_ROOM):
+            raise ValueError(
+                f"workspace {self.task.workspace_lower} to {self.task.workspace_upper} m leaves {room.min():.3f} m "
+                f"between the margins of {self.bridge.workspace_margin} m: at least {LEAST_ROOM} m is needed"
+            )
+        low = np.asarray(self.task.position_lower) + self.bridge.position_margin
+        high = np.asarray(self.task.position_upper) - self.bridge.position_margin
+        for name in ("start_lower", "start_upper"):
+            value = np.asarray(getattr(self.reset, name))
+            if np.any((value < low) | (value > high)):
+                i = int(np.argmax((value < low) | (value > high)))
+                raise ValueError(
+                    f"{name} of {self.joints[i]} = {value[i]} rad is outside the task's range less the margin, "
+                    f"{low[i]:g} to {high[i]:g} rad: an episode would start outside its limits"
+                )
 
     @property
     def dof(self) -> int:

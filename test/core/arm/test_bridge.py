@@ -7,8 +7,8 @@ import pytest
 
 from franka_reacher_rl.core.arm.bridge import Bridge, Mode
 from franka_reacher_rl.core.arm.commands import Refusal, Refused
+from franka_reacher_rl.core.arm.correction import Reason
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Reason
 
 ROBOT = Robot.load("panda_sim")
 JOINTS = ROBOT.joints
@@ -393,3 +393,118 @@ def test_a_late_cycle_allows_no_larger_change_of_velocity(arm):
     arm.bridge.take_state(arm.now, arm.now, arm.q, arm.v)
     velocity = arm.bridge.update(arm.now).velocity
     assert (np.abs(velocity) <= np.array(arm.robot.limits.acceleration) * DT * (1 + 1e-9)).all()
+
+
+def test_steadily_late_cycles_do_not_silence_the_health_check(arm):
+    """At most one check is skipped after a late cycle, so a missing state or a second publisher is a fault."""
+    arm.silent = True
+    arm.command()
+    for _ in range(10):
+        arm.now += 0.11
+        arm.bridge.update(arm.now)
+    assert arm.mode is Mode.FAULT and "no new joint state" in arm.bridge.status.fault
+
+
+def test_a_single_late_cycle_skips_one_health_check(arm):
+    arm.now += 0.3
+    arm.bridge.update(arm.now)
+    assert arm.mode is Mode.READY
+    arm.cycle()
+    assert arm.mode is Mode.READY
+
+
+def test_after_the_deadline_the_bridge_continues_from_where_the_guard_has_braked_to(arm):
+    for _ in range(10):
+        arm.command([0.2] * 7)
+        arm.cycle()
+    before = arm.v.copy()
+    arm.now += arm.robot.driver.deadline + 0.5 * DT  # the guard has braked once, half a cycle ago
+    arm.bridge.take_state(arm.now, arm.now, arm.q + before * 0.1, before)
+    arm.command([0.2] * 7)
+    arm.bridge.update(arm.now)
+    acceleration = (arm.bridge.motion.velocity - before) / (1.5 * DT)
+    assert (arm.bridge.motion.velocity < before).all()
+    assert (np.abs(acceleration) <= np.array(arm.robot.limits.acceleration) * (1 + 1e-9)).all()
+
+
+def test_a_cycle_right_after_another_changes_no_velocity(arm):
+    arm.command([0.2] * 7)
+    arm.cycle()
+    velocity = arm.bridge.motion.velocity
+    assert arm.bridge.update(arm.now + 0.2 * DT).velocity is velocity
+
+
+@pytest.mark.parametrize("part", ["position", "velocity"])
+def test_a_state_that_is_not_finite_is_a_fault_at_once(arm, part):
+    arm.command([0.1] * 7)
+    arm.cycle(0.05)
+    broken = np.full(7, np.nan)
+    q, v = (broken, arm.v) if part == "position" else (arm.q, broken)
+    arm.now += DT
+    arm.bridge.take_state(arm.now, arm.now, q, v)
+    arm.v = arm.bridge.update(arm.now).velocity
+    assert np.isfinite(arm.v).all() and arm.mode is Mode.FAULT and "not finite" in arm.bridge.status.fault
+    assert "not finite" in arm.bridge.arm(arm.now)
+    arm.cycle()
+    assert arm.bridge.arm(arm.now) == ""
+
+
+def test_a_move_does_not_succeed_on_states_that_are_not_finite(arm):
+    move = arm.bridge.move_to(arm.now, JOINTS, arm.robot.start_middle() + 0.3)
+    for _ in range(20):
+        arm.now += DT
+        arm.bridge.take_state(arm.now, arm.now, np.full(7, np.nan), np.zeros(7))
+        arm.bridge.update(arm.now)
+    assert move.done and not move.success and "not finite" in move.message
+
+
+def test_the_bridge_does_not_become_ready_on_states_that_are_not_finite():
+    arm = Arm()
+    arm.q = np.full(7, np.nan)
+    arm.cycle(0.1)
+    assert arm.mode is Mode.STARTING
+
+
+def test_a_command_that_is_sent_twice_is_refused_and_does_not_reset_the_watchdog(arm):
+    arm.command()
+    stamp = arm.now
+    for jitter in (0.0, 2e-5, -2e-5):  # of a stamp that is converted from another clock
+        arm.cycle()
+        assert arm.bridge.take_command(arm.now, stamp + jitter, JOINTS, SLOW) is Refusal.OUT_OF_ORDER
+    arm.cycle(0.2)
+    assert arm.mode is Mode.HOLDING
+
+
+def test_a_very_long_command_is_refused_unread(arm):
+    class Names(list):
+        def __iter__(self):
+            raise AssertionError("the names were read")
+
+    names = Names(["x"] * 8000)
+    assert arm.bridge.take_command(arm.now, arm.now, names, [0.0] * 8000) is Refusal.WRONG_LENGTH
+
+
+def test_a_bridge_that_starts_stopped_needs_a_person():
+    arm = Arm()
+    arm.bridge = Bridge(arm.robot, stopped=True)
+    arm.cycle()
+    assert arm.mode is Mode.STOPPED and arm.command() is Refusal.NOT_ARMED
+    assert "only a person" in arm.bridge.arm(arm.now, person=False) and arm.mode is Mode.STOPPED
+    assert arm.bridge.arm(arm.now) == "" and arm.mode is Mode.READY and not arm.bridge.status.stop_requested
+
+
+def test_a_program_arms_a_simulated_arm_after_a_fault_and_a_latch_but_not_after_a_stop(arm):
+    arm.bridge.fail(arm.now, "test")
+    assert arm.bridge.arm(arm.now, person=False) == "" and arm.mode is Mode.READY
+    arm.command()
+    arm.cycle(1.2)
+    assert arm.mode is Mode.STOPPED and arm.bridge.arm(arm.now, person=False) == ""
+    arm.bridge.stop(arm.now)
+    arm.bridge.fail(arm.now, "a fault after the stop")
+    assert "a stop was requested" in arm.bridge.arm(arm.now, person=False)
+
+
+def test_a_program_never_arms_a_real_arm(arm):
+    arm.bridge.robot = replace(arm.robot, model=replace(arm.robot.model, mjcf=""))
+    arm.bridge.fail(arm.now, "test")
+    assert "only a person" in arm.bridge.arm(arm.now, person=False)

@@ -81,3 +81,13 @@ def test_a_restarted_check_forgets_the_past():
     assert found
     monitor.restart_frozen_check()
     assert not monitor.frozen(velocity, DT)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_measurement_that_is_not_finite_is_a_problem_and_is_not_kept(value):
+    monitor = StateMonitor(TIMEOUT)
+    monitor.take(1.0, measurement(1.0, q=0.5))
+    monitor.take(1.1, measurement(1.1, q=value))
+    assert "not finite" in monitor.problem(1.1) and monitor.newest is not None and monitor.newest.q[0] == 0.5
+    monitor.take(1.2, measurement(1.2))
+    assert monitor.problem(1.2) == ""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from robots import ROBOTS
 
-from franka_reacher_rl.core.arm.kinematics import Kinematics, find_model
-from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.kinematics import Kinematics, check_start_poses, find_model
+from franka_reacher_rl.core.arm.robot import GuardedFrame, Robot
 
 # a (m), d (m) and alpha (rad) of joints 1 to 7 in Craig's convention, and d of the flange. Source: Franka Control
 # Interface documentation, "Denavit-Hartenberg parameters".
@@ -64,7 +64,20 @@ def test_the_jacobian_is_the_derivative_of_the_pose(name):
 
 def test_vectors_have_the_robot_files_joint_order():
     robot = Robot.load("panda_sim")
-    swapped = replace(robot, joints=robot.joints[::-1])
+    limits = replace(robot.limits, **{name: value[::-1] for name, value in vars(robot.limits).items()})
+    swapped = replace(
+        robot,
+        joints=robot.joints[::-1],
+        limits=limits,
+        task=replace(
+            robot.task,
+            position_lower=robot.task.position_lower[::-1],
+            position_upper=robot.task.position_upper[::-1],
+        ),
+        reset=replace(
+            robot.reset, start_lower=robot.reset.start_lower[::-1], start_upper=robot.reset.start_upper[::-1]
+        ),
+    )
     q = np.arange(7) / 10 - 0.3
     kinematics, other = Kinematics(robot), Kinematics(swapped)
     np.testing.assert_allclose(other.forward(q[::-1]), kinematics.forward(q))
@@ -125,3 +138,34 @@ def test_a_broken_urdf_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not a URDF"):
         Kinematics(replace(robot, model=replace(robot.model, urdf=str(path))))
     assert find_model(str(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"position_lower": [-30.0] * 7, "position_upper": [30.0] * 7}, "panda_joint1 = -30 to 30 rad exceed those of"),
+        ({"velocity": [50.0] * 7}, "velocity of panda_joint1 = 50 rad/s exceeds that of panda.urdf"),
+    ],
+)
+def test_limits_beyond_those_of_the_urdf_are_refused(limits, message):
+    robot = Robot.load("panda_sim")
+    with pytest.raises(ValueError, match=message):
+        Kinematics(replace(robot, limits=replace(robot.limits, **limits)))
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_the_start_poses_of_the_robot_files_are_in_their_boxes(name):
+    robot = Robot.load(name)
+    check_start_poses(robot, Kinematics(robot))
+    assert len(robot.model.guarded_frames) >= 2
+
+
+def test_a_start_pose_outside_a_box_is_refused():
+    robot = Robot.load("panda_sim")
+    low = replace(robot, task=replace(robot.task, workspace_upper=[0.5, 0.3, 0.2]))
+    with pytest.raises(ValueError, match="wrist_camera_link is at .* outside"):
+        check_start_poses(low, Kinematics(low))
+    guard = GuardedFrame("panda_link4", lower=[-10.0, -10.0, 0.9])
+    high = replace(robot, model=replace(robot.model, guarded_frames=[guard]))
+    with pytest.raises(ValueError, match="panda_link4 is at"):
+        check_start_poses(high, Kinematics(high))

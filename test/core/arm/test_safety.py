@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robots import ROBOTS
 
+from franka_reacher_rl.core.arm.correction import Reason
 from franka_reacher_rl.core.arm.kinematics import Kinematics
-from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_path
+from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_velocities
 from franka_reacher_rl.core.arm.region import Region
-from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.safety import Reason, SafetyFilter
+from franka_reacher_rl.core.arm.robot import GuardedFrame, Robot
+from franka_reacher_rl.core.arm.safety import SafetyFilter
 
 DT = 0.01  # s
 MILLIMETRE = 1e-3  # m
@@ -283,11 +284,9 @@ def test_the_brake_plan_matches_the_braking_motion(seed):
     motion = Motion(random.uniform(-1, 1, 5), random.uniform(-1, 1, 5) * full)
     if limits.free_cycle <= DT:
         motion = Motion(motion.velocity, np.zeros(5))
-    path, position = brake_path(motion, limits, DT), motion.velocity * DT
-    for planned in path:
-        np.testing.assert_allclose(planned, position, atol=1e-8)
+    for planned in brake_velocities(motion, limits, DT):
+        np.testing.assert_allclose(planned, motion.velocity, atol=1e-8)
         motion = brake(motion, limits, DT)
-        position = position + motion.velocity * DT
     assert motion.at_rest
 
 
@@ -300,3 +299,66 @@ def test_moves_stay_within_the_robots_limits_but_may_leave_the_workspace():
             case.ask(velocity)
             assert (case.q <= robot.limits.position_upper).all() and (case.q >= robot.limits.position_lower).all()
     assert case.outside() > 0.05
+
+
+@pytest.mark.parametrize("name", ["panda_sim", "fr3", "ur5e_sim"])
+def test_a_constant_request_neither_chatters_nor_stalls(name):
+    """Pushed against faces and joint limits, the arm slides without alternating between command and full brake."""
+    case, random = Case(Robot.load(name)), np.random.default_rng(3)
+    full = case.filter.region.limits.acceleration * 0.99
+    for _ in range(6):
+        case.start_somewhere(random)
+        wanted, hard = np.array(case.robot.task.action_scale) * random.choice([-1, 1], case.robot.dof), 0
+        for _ in range(300):
+            before = case.motion.velocity
+            case.ask(wanted)
+            hard += bool((np.abs(case.motion.velocity - before) / DT > full).any())
+        assert hard <= 15 and case.outside() <= 1e-5
+
+
+STUCK = [  # starts outside box and joint range from which the arm did not move in the first version
+    ("panda_sim", [0.4053, 1.3656, -0.4106, -2.5662, -0.1981, 1.5957, 0.3444]),
+    ("panda_sim", [0.0662, 0.8696, -0.5775, -2.6744, 0.6182, 2.8955, 0.7534]),
+    ("fr3", [-0.2082, 0.6913, 0.6389, -3.0302, -0.439, 2.7176, -0.2427]),
+    ("fr3", [0.2765, 0.9586, 0.7497, -2.3834, 0.1346, 1.6395, -0.7763]),
+    ("fr3", [0.636, 1.097, -0.7178, -2.9239, 0.0165, 2.4589, 0.2446]),
+]
+
+
+@pytest.mark.parametrize(("name", "start"), STUCK)
+def test_the_way_back_is_free(name, start):
+    case = Case(Robot.load(name))
+    case.rest(start)
+    for _ in range(800):
+        way = case.robot.start_middle() - case.q
+        case.ask(0.2 * way / np.abs(way).max())
+        if case.outside() < 0.0:
+            return
+    pytest.fail(f"after 8 s the end effector is still {1e3 * case.outside():.0f} mm outside")
+
+
+def test_a_guarded_frame_stays_in_its_box_in_episodes_and_moves():
+    robot = Robot.load("panda_sim")
+    elbow = replace(robot, model=replace(robot.model, end_effector_frame="panda_link4"))
+    height = Kinematics(elbow).position(robot.start_middle())[2]
+    guard = GuardedFrame("panda_link4", lower=[-10.0, -10.0, height - 0.03])
+    robot = replace(robot, model=replace(robot.model, guarded_frames=[guard]))
+    for region in (Region.for_task(robot), Region.for_moves(robot)):
+        case = Case(robot, region=region)
+        for _ in range(150):
+            case.ask([0, 0.2, 0, -0.2, 0, 0, 0])  # leans forward, which lowers the elbow
+        low = Kinematics(elbow).position(case.q)[2]
+        assert height - 0.03 <= low < height - 0.02
+
+
+def test_a_command_may_be_held_until_the_deadline_at_any_time():
+    """If any single cycle lasts as long as the deadline, the arm stays in the workspace."""
+    case, random = Case(Robot.load("ur5e_sim")), np.random.default_rng(1)
+    for _ in range(4):
+        case.start_somewhere(random)
+        wanted = 0.2 * random.choice([-1, 1], 6)
+        for cycle in range(200):
+            case.ask(wanted)
+            if cycle % 20 == 19:
+                case.move(case.motion.velocity, case.robot.driver.deadline - DT)
+            assert case.outside() <= 1e-5

@@ -1,0 +1,47 @@
+"""The bridge's mode, counters and output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from franka_reacher_rl.core.arm.correction import Reason
+from franka_reacher_rl.core.base.datatypes import Vector
+
+
+class Mode(str, Enum):
+    """State of the bridge; the values are those of RobotStatus.msg."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RUNNING = "running"
+    MOVING = "moving"
+    HOLDING = "holding"
+    STOPPED = "stopped"
+    FAULT = "fault"
+
+
+ARMED = frozenset({Mode.READY, Mode.RUNNING, Mode.MOVING, Mode.HOLDING})
+
+
+@dataclass(frozen=True)
+class Status:
+    """State and counters of the bridge; RobotStatus.msg documents the fields."""
+
+    mode: Mode = Mode.STARTING
+    fault: str = ""
+    commands_accepted: int = 0
+    commands_refused: int = 0
+    last_refusal: str = ""
+    commands_limited: int = 0
+    watchdog_stops: int = 0
+    stop_requested: bool = False  # since the last time that a person armed the bridge
+
+
+@dataclass(frozen=True)
+class Output:
+    """Result of one control cycle."""
+
+    velocity: Vector  # (joints,), rad/s
+    reasons: tuple[Reason, ...]
+    mode: Mode
