@@ -139,6 +139,8 @@ class Controller:
             self._ask("joints", self._parameters, GetParameters.Request(names=["joints"]), self._take_joints)
             request = GetParameters.Request(names=["interface_name"])
             self._ask("interface_name", self._parameters, request, self._take_interface)
+        else:
+            self.lose()  # even if others, such as the guard, still receive the commands
         if self._list is not None and self._list.service_is_ready():
             self._ask("list", self._list, ListControllers.Request(), self._take_list)
         self._others, self._cannot_ask = self._other_publishers(), self._missing_package()

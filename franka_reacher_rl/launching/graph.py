@@ -10,22 +10,31 @@ import signal
 from collections.abc import Callable, Mapping
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown
+from launch.actions import (
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
+from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
+from franka_reacher_rl.launching.controller import BRAKING, deactivate
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
 
 # Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
 # for a process that exited at the moment it was signalled.
-_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, 255)
+_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT, 255)
 
 _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
 
@@ -70,7 +79,10 @@ def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]
     return [
         LogInfo(msg=plan.summary()),
         *(SetEnvironmentVariable(name, value) for name, value in middleware_settings(os.environ).items()),
-        *(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name))) for name, node in nodes),
+        *(
+            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan)))
+            for name, node in nodes
+        ),
         *(node for _, node in nodes),
         state_publisher(plan.robot_file, plan.namespace[1:], plan.frame_prefix, plan.params_file),
         *viewers(values, plan.robot, plan.namespace[1:], plan.frame_prefix),
@@ -119,7 +131,7 @@ def _node(name: str, plan: Plan) -> Node:
     )
 
 
-def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
+def _on_exit(name: str, plan: Plan) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
     """Return a handler that ends the graph when a node has exited; a failed node makes the launch fail."""
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
@@ -132,6 +144,17 @@ def _on_exit(name: str) -> Callable[[ProcessExited, LaunchContext], list[LaunchD
             return [Shutdown(reason="the run is complete" if name == "environment" else f"{name} ended")]
         if code == EXIT_BAD_SETTINGS:
             return fail(context, f"error: {name} refused its settings; its message above says why")
-        return fail(context, f"error: {name} died with exit code {code}; its messages above say why")
+        ending = fail(context, f"error: {name} died with exit code {code}; its messages above say why")
+        topic = plan.command_topic if name == "robot_bridge" else ""
+        if not topic:
+            return ending
+        # The command guard lives until the launch shuts down.
+        return [TimerAction(period=BRAKING, actions=[OpaqueFunction(function=_deactivate, args=[topic]), *ending])]
 
     return on_exit
+
+
+def _deactivate(context: LaunchContext, topic: str) -> list[LaunchDescriptionEntity]:
+    """Deactivate the controller whose command guard may have died too."""
+    done = deactivate(get_ros_node(context), topic)
+    return [LogInfo(msg=done)] if done else []

@@ -23,7 +23,15 @@ from franka_reacher_rl.launching.parameter_file import check_parameter_file
 from franka_reacher_rl.ros.run_folder import Resumed
 
 # SCHED_FIFO priorities of the nodes between the capture of a frame and its command. None of them waits for the learner.
-REALTIME = {"robot_bridge": 30, "environment": 20, "actor": 20, "reward": 15, "camera": 15, "sim_robot": 15}
+REALTIME = {
+    "command_guard": 30,
+    "robot_bridge": 30,
+    "environment": 20,
+    "actor": 20,
+    "reward": 15,
+    "camera": 15,
+    "sim_robot": 15,
+}
 
 STATE_PUBLISHER = "robot_state_publisher"  # the name of the node that publishes transforms
 
@@ -79,9 +87,20 @@ class Plan:
     def nodes(self) -> list[str]:
         """The names of the nodes of this run."""
         left_out = set() if self.robot.simulated else {"sim_robot"}
+        # A driver with a deadline of its own needs no guard, and another package's bridge brings what it needs.
+        guarded = self.robot.driver.name == "topic" and not self.executable("robot_bridge").foreign
+        left_out |= set() if guarded else {"command_guard"}
         left_out |= {"learner"} if self.evaluate else set()
         left_out |= {"camera"} if self._values["image_topic"] else set()
         return [name for name in SHARED if name not in left_out]
+
+    @property
+    def command_topic(self) -> str:
+        """The full name of the command topic of a real arm behind a controller; empty: there is none."""
+        if self.robot.driver.name != "topic" or self.robot.simulated:
+            return ""
+        topic = self.robot.driver.command_topic
+        return topic if topic.startswith("/") else f"{self.namespace}/{topic}"
 
     def executable(self, node: str) -> Executable:
         """Return the program of a node."""
@@ -133,10 +152,12 @@ class Plan:
                 "learner.device": values["device"],
             },
             "robot_bridge": {"robot": robot, "address": values["address"], **frames},
+            "command_guard": {"robot": robot},
             "sim_robot": {"robot": robot, **frames},
             "display": {"robot": robot, **frames},
             "recorder": {
                 "robot": robot,
+                "robot_source": self._resumed.robot_source if self._resumed else robot,
                 "setting": str(self.setting_path),
                 "wiring": self.wiring,
                 **{name: values[name] for name in ("camera", "camera_info_url", "image_topic", *REPLACEMENTS)},

@@ -129,8 +129,9 @@ class Environment(Node):
 
     def _poll(self) -> None:
         now, missing = steady_ns(), self._missing()
-        if self._status.mode == msg.RobotStatus.FAULT:
-            self._send(self._loop.on_robot_fault(now, self._status.fault))
+        if self._robot_is_down():
+            reason = self._status.fault or "it stopped, since it got no command"
+            self._send(self._loop.on_robot_stopped(now, reason, requested=self._status.stop_requested))
         self._send(self._loop.poll(now, missing))
         waiting = self._loop.waiting_for(now, missing)
         if waiting and self._loop.waited(now) > _PATIENCE:
@@ -210,10 +211,10 @@ class Environment(Node):
         self._send(self._loop.on_reset_step(steady_ns(), success, message))
 
     def _request(self, request: Request) -> None:
-        """Call the bridge. The run ends with its answer to the stop, not with a late answer to an earlier call."""
+        """Call the bridge. The run ends with its answer to `finish`, not with a late answer to an earlier call."""
 
         def answered(response: Trigger.Response) -> None:
-            if request is Request.STOP:
+            if request is Request.FINISH:
                 self.finish(0)
 
         call(self._requests[request], Trigger.Request(), answered)

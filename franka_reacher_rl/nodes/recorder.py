@@ -48,6 +48,7 @@ class Recorder(Node):
             "wiring": declare_param(self, "wiring", "", "sync or async, for the manifest"),
             "setting": declare_param(self, "setting", "async_lite", "setting file: a name or a path"),
             "robot": declare_param(self, "robot", "panda_sim", "robot file: a name or a path"),
+            "robot_source": declare_param(self, "robot_source", "", "robot file that the run was begun with"),
             "camera": declare_param(self, "camera", "simulated", "source of frames, for the manifest"),
             "camera_info_url": declare_param(self, "camera_info_url", "", "camera calibration, for the manifest"),
             "image_topic": declare_param(self, "image_topic", "", "topic of an external camera, for the manifest"),

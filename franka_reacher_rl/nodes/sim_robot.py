@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
@@ -37,13 +39,21 @@ class SimRobot(Node):
         rate = float(declare_param(self, "rate", 120.0, "publishing rate of the joint states [Hz]"))
         if not 10.0 <= rate <= 500.0:
             raise ValueError(f"parameter rate = {rate} is not allowed: 10 to 500 Hz")
-        self._timeout = float(
-            declare_param(self, "command_timeout", 0.5, "time without a command after which the arm stops [s]")
+        timeout = float(
+            declare_param(
+                self,
+                "command_timeout",
+                0.5,
+                "time without a command after which the arm stops [s]; 0: never, like a forward velocity controller",
+            )
         )
         # As a controller of ros2_control has them, so that the bridge can ask what the commands mean.
         for name, value in (("joints", self._robot.joints), ("interface_name", "velocity")):
             description = ParameterDescriptor(description="what the commands set", read_only=True)
             self.declare_parameter(name, value, description, ignore_override=True)
+        if not 0.0 <= timeout < math.inf:
+            raise ValueError(f"parameter command_timeout = {timeout} is not allowed: give 0 s or more")
+        self._timeout = timeout or math.inf
         self._world = World(self._robot)
         self._commanded = 0.0
         self._stepped = steady_seconds()

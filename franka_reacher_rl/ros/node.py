@@ -31,6 +31,7 @@ REALTIME_PRIORITY = "REACHER_REALTIME_PRIORITY"  # SCHED_FIFO priority; 0: ordin
 TRACEBACK = "REACHER_TRACEBACK"  # environment variable: print tracebacks
 _WATCH_PERIOD = 0.5  # s, between counts of a publisher's subscribers
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 # Level (DiagnosticStatus.OK, WARN or ERROR), message and values.
 Diagnosis = tuple[bytes, str, Mapping[str, object]]
@@ -89,6 +90,13 @@ class Node(rclpy.node.Node):
         """End the node after the current callback."""
         self.exit_code = exit_code
 
+    def drained(self) -> bool:
+        """Return whether the node may end although `drain_seconds` are not over."""
+        return False
+
+    def on_suspend(self) -> None:
+        """Prepare for a pause of unknown length (SIGTSTP, Ctrl-Z); the process stops when this returns."""
+
     def on_stop(self) -> None:
         """Shut down: stop motion, flush files. Called once before the node ends, while it can still publish."""
 
@@ -111,23 +119,36 @@ class Node(rclpy.node.Node):
 
 
 class _Signals:
-    """Records SIGINT and SIGTERM.
+    """Records the signals that ask the process to end (Ctrl-C, a closed terminal) or to pause (Ctrl-Z).
 
     rclpy's own handlers would shut the context down before a node can publish a last message.
     """
 
     def __init__(self) -> None:
-        self.received = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
+        self.received = self.suspended = False
+        for number in _ENDING:
+            # nohup has a process ignore SIGHUP.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._on_ending)
+        if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
+            signal.signal(signal.SIGTSTP, self._on_suspend)
 
     def ignore(self) -> None:
         """Ignore further signals, so that a late one does not change the exit code."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def suspend(self, node: Node) -> None:
+        """Stop the process until SIGCONT."""
+        node.on_suspend()
+        self.suspended = False
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _on_ending(self, number: int, frame: FrameType | None) -> None:
         self.received = True
+
+    def _on_suspend(self, number: int, frame: FrameType | None) -> None:
+        self.suspended = True
 
 
 def run_node(node_class: Callable[[], Node], args: list[str] | None = None) -> None:
@@ -164,7 +185,9 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
     try:
         while node.exit_code is None and not signals.received:
             executor.spin_once(timeout_sec=0.1)
-        _drain(executor, node.drain_seconds)
+            if signals.suspended and not signals.received:
+                signals.suspend(node)
+        _drain(executor, node)
         code = node.exit_code or 0
     except ExternalShutdownException:
         code = 0
@@ -182,9 +205,9 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
     return code
 
 
-def _drain(executor: SingleThreadedExecutor, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
+def _drain(executor: SingleThreadedExecutor, node: Node) -> None:
+    end = time.monotonic() + node.drain_seconds
+    while (left := end - time.monotonic()) > 0 and not node.drained():
         executor.spin_once(timeout_sec=left)
 
 

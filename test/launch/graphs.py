@@ -36,7 +36,7 @@ def assert_ended_well(proc_info: Any) -> None:
     """Every node ended with exit code 0; launch_testing may miss the environment's, whose exit ends the launch."""
     codes = {info.process_name.rsplit("-", 1)[0]: getattr(info, "returncode", None) for info in proc_info}
     ended = {name: code for name, code in codes.items() if code is not None}
-    assert len(codes) == 10 and len(ended) >= 9 and set(ended.values()) == {0}, codes
+    assert len(codes) == 11 and len(ended) >= 10 and set(ended.values()) == {0}, codes
 
 
 class Watcher:

@@ -36,7 +36,7 @@ def test_ctrl_c_in_the_middle_of_an_episode(launch, tmp_path, to_all):
 def test_ctrl_c_while_the_nodes_start(launch):
     blocks = policy_blocks()
     graph = launch("async")
-    graph.until(lambda: len(graph.nodes()) == 10)
+    graph.until(lambda: len(graph.nodes()) == 11)
     os.killpg(graph.process.pid, signal.SIGINT)
     assert graph.wait() == 0
     _well_ended(graph, blocks)

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("launch")
 
 from launch import LaunchContext
-from launch.actions import Shutdown
+from launch.actions import Shutdown, TimerAction
 from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 
@@ -52,7 +52,7 @@ def started(wiring: str, **arguments: str) -> tuple[list[Any], list[str]]:
 def test_a_setting_with_or_without_its_wiring(name: str) -> None:
     entities, errors = started("async", setting=name)
     assert not errors
-    assert sum(isinstance(entity, Node) for entity in entities) == 10
+    assert sum(isinstance(entity, Node) for entity in entities) == 11
 
 
 @pytest.mark.parametrize(
@@ -171,6 +171,7 @@ def test_the_log_level_does_not_hide_the_results() -> None:
 def test_images_of_a_running_camera() -> None:
     found = commands("async", image_topic="/usb_cam/image_raw", robot="fr3")
     assert "camera" not in found and "sim_robot" not in found
+    assert "command_guard" not in found, "the driver of a Franka arm has a deadline of its own"
     for node in ("reward", "environment"):
         assert "image:=/usb_cam/image_raw" in found[node]
 
@@ -246,7 +247,9 @@ def exited(name: str, code: int, *, shutdown: bool) -> tuple[Any, list[str]]:
     made._set_asyncio_loop(loop)
     made._set_is_shutdown(shutdown)
     try:
-        return launching._on_exit(name)(SimpleNamespace(returncode=code), made), errors  # type: ignore[arg-type]
+        return launching._on_exit(name, plan.Plan("async", dict(made.launch_configurations)))(
+            SimpleNamespace(returncode=code), made
+        ), errors  # type: ignore[arg-type]
     finally:
         loop.close()
 
@@ -282,3 +285,25 @@ def test_ros2_launch_prints_the_line_and_fails(words: list[str], line: str, tmp_
     assert ended.returncode == 1
     assert ended.stderr.startswith(line) and ended.stderr.count("\n") == 1, ended.stderr
     assert "Caught exception" not in ended.stdout
+
+
+def ended(robot: str, node: str, code: int) -> list[type]:
+    """The kinds of entities that follow when a node of a graph ends with an exit code."""
+    made = context(robot=robot, camera="simulated" if robot.endswith("_sim") else "/dev/null")
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)
+    made._set_asyncio_loop(loop)
+    values = {argument.name: made.launch_configurations[argument.name] for argument in ARGUMENTS}
+    on_exit = launching._on_exit(node, plan.Plan("async", values))
+    try:
+        return [type(entity) for entity in on_exit(SimpleNamespace(returncode=code), made)]
+    finally:
+        loop.close()
+
+
+def test_the_controller_is_deactivated_when_the_bridge_of_a_real_arm_dies() -> None:
+    assert ended("ros2_control", "robot_bridge", -9) == [TimerAction]
+    assert ended("ros2_control", "robot_bridge", 0) == [Shutdown], "the arm is at rest"
+    assert ended("ros2_control", "actor", -9) == [Shutdown]
+    assert ended("panda_sim", "robot_bridge", -9) == [Shutdown]
+    assert ended("fr3", "robot_bridge", -9) == [Shutdown]

@@ -38,10 +38,16 @@ class Probe:
             assert time.monotonic() < deadline, "the condition did not come true in time"
             self.executor.spin_once(timeout_sec=0.05)
 
+    def remove(self, node: Any) -> None:
+        """Ends a node as its process would."""
+        self._nodes.remove(node)
+        self.executor.remove_node(node)
+        getattr(node, "on_stop", lambda: None)()
+        node.destroy_node()
+
     def close(self) -> None:
         """Ends the nodes as their processes would."""
-        for node in self._nodes:
-            getattr(node, "on_stop", lambda: None)()
-            node.destroy_node()
+        for node in list(self._nodes):
+            self.remove(node)
         self.executor.shutdown()
         self.node.destroy_node()

@@ -65,7 +65,7 @@ class World:
             cancel_callback=self._on_cancel,
         )
         node.create_service(PlaceTarget, "place_target", self._place_target)
-        node.create_service(Trigger, "stop", self._stop)
+        node.create_service(Trigger, "finish", self._stop)
         self.observations: list[Observation] = []
         node.create_subscription(Observation, "environment/observation", self._on_observation, qos.RELIABLE)
         self.ticks = probe.listen(Tick, "environment/cycle", qos.EVENT)
@@ -74,8 +74,9 @@ class World:
         self._ready.publish(Bool(data=True))
         node.create_timer(0.005, self._publish)
 
-    def set_mode(self, mode: str) -> None:
-        self._status.publish(RobotStatus(mode=mode, fault="" if mode == RobotStatus.READY else "tripped"))
+    def set_mode(self, mode: str, *, requested: bool = False) -> None:
+        fault = "" if mode == RobotStatus.READY else "tripped"
+        self._status.publish(RobotStatus(mode=mode, fault=fault, stop_requested=requested))
 
     def _now(self) -> float:
         return self.probe.node.get_clock().now().nanoseconds * 1e-9
@@ -222,7 +223,7 @@ def test_a_simulated_robot_is_armed_again_after_a_fault(probe_after):
         response.success = True
         return response
 
-    probe.node.create_service(Trigger, "arm", arm)
+    probe.node.create_service(Trigger, "rearm", arm)
     probe.until(lambda: len(world.observations) > 3)
     world.set_mode(RobotStatus.FAULT)
     probe.until(lambda: world.observations[-1].episode == 2)
@@ -234,11 +235,11 @@ def test_only_the_answer_to_the_stop_ends_the_run(ros, monkeypatch):
     ros()
     node, answers = Environment(), {}
     monkeypatch.setattr(environment, "call", lambda client, request, answered: answers.update({client: answered}))
-    node._send([Request.ARM, Request.STOP])
+    node._send([Request.REARM, Request.FINISH])
     node._loop.phase = Phase.ENDED
-    answers[node._requests[Request.ARM]](Trigger.Response(success=True))
+    answers[node._requests[Request.REARM]](Trigger.Response(success=True))
     assert node.exit_code is None
-    answers[node._requests[Request.STOP]](Trigger.Response(success=True))
+    answers[node._requests[Request.FINISH]](Trigger.Response(success=True))
     assert node.exit_code == 0
     node.destroy_node()
 
@@ -246,9 +247,9 @@ def test_only_the_answer_to_the_stop_ends_the_run(ros, monkeypatch):
 def test_a_robot_that_was_stopped_on_request_stays_so(probe_after):
     probe, world, _ = _start(probe_after, "episode.seconds:=5.0")
     calls = []
-    probe.node.create_service(Trigger, "arm", lambda request, response: calls.append(request) or response)
+    probe.node.create_service(Trigger, "rearm", lambda request, response: calls.append(request) or response)
     probe.until(lambda: len(world.observations) > 3)
-    world.set_mode(RobotStatus.STOPPED)
+    world.set_mode(RobotStatus.STOPPED, requested=True)
     probe.until(lambda: world.episodes)
     end = world._now() + 1.5
     probe.until(lambda: world._now() > end)

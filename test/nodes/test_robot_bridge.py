@@ -19,7 +19,7 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Empty, Float64MultiArray
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.action import MoveTo
@@ -29,6 +29,7 @@ from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.nodes.robot_bridge import RobotBridge
 from franka_reacher_rl.nodes.sim_robot import SimRobot
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.stop_record import StopRecord
 
 PERIOD = 0.01  # s
 SLOW = [0.05] * 7
@@ -96,12 +97,23 @@ class Graph:
         self.stop = node.create_client(Trigger, "/robot_bridge/stop")
         self.arm_service = node.create_client(Trigger, "/robot_bridge/arm")
         self.move_to = ActionClient(node, MoveTo, "/robot_bridge/move_to")
+        self.finish = node.create_client(Trigger, "/robot_bridge/finish")
+        self.heartbeats = node.create_publisher(Empty, "guard_heartbeat", qos.RELIABLE)
+        self.guarded = True
+        node.create_timer(0.1, lambda: self.guarded and self.heartbeats.publish(Empty()))
         self.feedback = []
         if bridge:
             self.bridge = probe.add(RobotBridge())
             self.until_mode("ready")
             probe.until(lambda: self.commands.get_subscription_count() == 1)
             probe.until(self.move_to.server_is_ready)
+
+    def restart_bridge(self):
+        """End the bridge as its process would, and start another."""
+        self.probe.remove(self.bridge)
+        self.states.clear()
+        self.statuses.clear()
+        self.bridge = self.probe.add(RobotBridge())
 
     @property
     def status(self):
@@ -150,12 +162,19 @@ class Graph:
         return self.ended(self.send_move(position, timeout))
 
 
-def robot_file(tmp_path, **bridge):
+def robot_file(tmp_path, *, real=False, **bridge):
     """Write the file of a robot with other settings of its bridge, and return its path."""
     robot = yaml.safe_load((config_dir() / "robots" / "panda_sim.yaml").read_text())
+    if real:
+        del robot["model"]["mjcf"]
     robot.setdefault("bridge", {}).update(bridge)
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(robot))
     return tmp_path / "changed.yaml"
+
+
+@pytest.fixture(autouse=True)
+def ros_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROS_HOME", str(tmp_path / "ros_home"))
 
 
 @pytest.fixture
@@ -520,7 +539,55 @@ def test_an_unknown_robot_is_refused_with_the_known_ones(ros):
         RobotBridge()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_requested_stop_holds_in_a_restarted_bridge(graph):
+    assert graph.call(graph.stop).success
+    graph.probe.until(lambda: graph.status.mode == "stopped" and graph.status.stop_requested)
+    graph.restart_bridge()
+    graph.until_mode("stopped")
+    graph.probe.until(lambda: graph.status.mode == "stopped" and graph.status.stop_requested)
+    assert graph.call(graph.arm_service).success
+    graph.until_mode("ready")
+    graph.restart_bridge()
+    graph.until_mode("ready")
+    assert not graph.status.stop_requested
+
+
+def test_the_end_of_a_run_stops_the_arm_but_leaves_no_record(graph):
+    graph.keep_commanding(lambda: graph.mode == "running")
+    assert graph.call(graph.finish).success
+    graph.until_mode("stopped")
+    assert not graph.status.stop_requested and not StopRecord("/", "panda_sim").read()
+    assert graph.call(graph.arm_service).success
+    graph.until_mode("ready")
+
+
+def test_a_real_arm_starts_stopped_and_is_armed_by_a_person_once_it_has_a_guard(probe_after, tmp_path):
+    graph = Graph(probe_after("-p", f"robot:={robot_file(tmp_path, real=True)}"), bridge=False)
+    graph.guarded = False
+    graph.probe.add(RobotBridge())
+    graph.until_mode("stopped")
+    refused = graph.call(graph.arm_service)
+    assert not refused.success and "ros2 run franka_reacher_rl command_guard" in refused.message
+    graph.guarded = True
+    graph.probe.until(lambda: graph.call(graph.arm_service).success)
+    graph.keep_commanding(lambda: graph.mode == "running")
+    graph.guarded = False
+    graph.keep_commanding(lambda: graph.status.mode == "fault")
+    assert "command guard does not respond" in graph.status.fault
+    graph.probe.until(lambda: not graph.arm.v.any())
+
+
+def test_a_simulated_arm_without_a_guard_moves_and_says_so(graph):
+    graph.guarded = False
+
+    def reported():
+        return [s for a in graph.diagnostics for s in a.status if "command guard does not respond" in s.message]
+
+    graph.keep_commanding(reported)
+    assert reported()[-1].level == DiagnosticStatus.WARN and graph.mode == "running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_brings_the_arm_to_rest_before_the_process_ends(probe_after, number):
     graph = Graph(probe_after(), bridge=False)
     program = "from franka_reacher_rl.nodes.robot_bridge import main; main()"

@@ -5,6 +5,7 @@ import yaml
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.csv_file import CsvFile
+from franka_reacher_rl.core.base.fields import to_mapping
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.ros.run_folder import Resumed, manifest, write_manifest
 
@@ -73,4 +74,55 @@ def test_a_run_of_another_version_is_resumed_with_a_warning(folder):
 def test_a_damaged_manifest_is_refused(folder):
     (folder / "manifest.yaml").write_text("")
     with pytest.raises(ValueError, match="is damaged"):
+        Resumed(str(folder), "async")
+
+
+def begun_with(tmp_path, folder, name="lab.yaml"):
+    """Let the run have begun with a robot file that can be changed, and return its path."""
+    path = tmp_path / name
+    path.write_text(yaml.safe_dump(to_mapping(Robot.load("panda_sim"))))
+    write_manifest(folder, manifest(Setting.load("async_lite"), Robot.load(path), RUN | {"robot": str(path)}))
+    return path
+
+
+def narrowed(path):
+    """Narrow the workspace in a robot file."""
+    robot = yaml.safe_load(path.read_text())
+    robot["task"]["workspace_upper"][2] = 0.3
+    path.write_text(yaml.safe_dump(robot))
+
+
+def test_a_workspace_narrowed_since_applies_to_a_resumed_run(folder, tmp_path_factory):
+    path = begun_with(tmp_path_factory.mktemp("lab"), folder)
+    assert Resumed(str(folder), "async").arguments["robot"] == str(folder / "robot.yaml")
+    narrowed(path)
+    resumed = Resumed(str(folder), "async")
+    robot = Robot.load(resumed.arguments["robot"])
+    assert robot.task.workspace_upper == [0.7, 0.3, 0.3]
+    assert f"tighter limits of {path} apply: task.workspace_upper" in resumed.warning
+
+
+def test_a_run_resumed_twice_still_knows_its_robot_file(folder, tmp_path_factory):
+    path = begun_with(tmp_path_factory.mktemp("lab"), folder)
+    first = Resumed(str(folder), "async")
+    run = RUN | {"robot": first.arguments["robot"], "robot_source": first.robot_source}
+    write_manifest(folder, manifest(Setting.load("async_lite"), Robot.load(run["robot"]), run))
+    narrowed(path)
+    assert Robot.load(Resumed(str(folder), "async").arguments["robot"]).task.workspace_upper[2] == 0.3
+
+
+def test_without_its_robot_file_the_run_keeps_its_own_limits_and_says_so(folder, tmp_path_factory):
+    path = begun_with(tmp_path_factory.mktemp("lab"), folder)
+    path.unlink()
+    resumed = Resumed(str(folder), "async")
+    assert resumed.arguments["robot"] == str(folder / "robot.yaml")
+    assert f"robot file {path} does not exist any more" in resumed.warning
+
+
+def test_a_robot_file_that_leaves_no_room_is_refused(folder, tmp_path_factory):
+    path = begun_with(tmp_path_factory.mktemp("lab"), folder)
+    robot = yaml.safe_load(path.read_text())
+    robot["task"] |= {"workspace_lower": [0.75, -0.3, 0.08], "workspace_upper": [0.9, 0.3, 0.38]}
+    path.write_text(yaml.safe_dump(robot))
+    with pytest.raises(ValueError, match=r"lab\.yaml has changed .*workspace_lower.*start a new run"):
         Resumed(str(folder), "async")

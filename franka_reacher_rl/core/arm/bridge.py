@@ -15,7 +15,7 @@ from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_jo
 from franka_reacher_rl.core.arm.correction import Filtered, Reason
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
 from franka_reacher_rl.core.arm.kinematics import Kinematics, check_start_poses
-from franka_reacher_rl.core.arm.moves import Move
+from franka_reacher_rl.core.arm.moves import Move, check_goal
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake
 from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
@@ -41,7 +41,7 @@ class Bridge:
         ValueError: The robot file does not match its URDF or itself.
     """
 
-    def __init__(self, robot: Robot, stopped: bool = False) -> None:
+    def __init__(self, robot: Robot, *, stopped: bool = False) -> None:
         self.robot = robot
         self.kinematics = Kinematics(robot)
         check_start_poses(robot, self.kinematics)
@@ -133,16 +133,7 @@ class Bridge:
             Refused: The names are wrong, or the bridge cannot move the arm now.
         """
         goal = by_joint(self.robot.joints, names, position)
-        region = self._moves.region
-        outside = (goal < region.position_lower) | (goal > region.position_upper)
-        if outside.any():
-            i = int(outside.argmax())
-            raise ValueError(
-                f"{self.robot.joints[i]} = {goal[i]:.3f} rad is not allowed: "
-                f"{region.position_lower[i]:.3f} to {region.position_upper[i]:.3f} rad"
-            )
-        if not (np.isfinite(timeout) and timeout >= 0.0):
-            raise ValueError(f"timeout = {timeout} s is not allowed: give at least 0 s")
+        check_goal(goal, timeout, self.robot.joints, self._moves.region)
         if self.status.mode is Mode.MOVING:
             raise Refused(Refusal.MOVING, "another move is in progress")
         if self.status.mode not in ARMED:
@@ -152,13 +143,18 @@ class Bridge:
         self._set(mode=Mode.MOVING)
         return self._move
 
-    def stop(self, now: float, reason: str = "stopped on request") -> None:
-        """Ramp to rest and stay there until `arm` is called."""
+    def stop(self, now: float, reason: str = "stopped on request", *, requested: bool = True) -> None:
+        """Ramp to rest and stay there until `arm` is called.
+
+        Args:
+            now: Current time, s.
+            reason: Ends a move in progress with this message.
+            requested: Whether a person has requested the stop, so that no program may call `arm`.
+        """
         self._end_move(now, reason)
         self._command = None
-        self._set(stop_requested=True)
-        if self.status.mode is not Mode.FAULT:
-            self._set(mode=Mode.STOPPED)
+        mode = Mode.FAULT if self.status.mode is Mode.FAULT else Mode.STOPPED
+        self._set(mode=mode, stop_requested=self.status.stop_requested or requested)
 
     def arm(self, now: float, person: bool = True) -> str:
         """Make the bridge ready again after a stop, or after a fault whose cause is fixed.
@@ -196,8 +192,6 @@ class Bridge:
         """
         self._end_move(now, reason)
         self._interrupted = True
-        if self.status.mode is Mode.MOVING:
-            self._set(mode=Mode.READY)
 
     # -- the control cycle ----------------------------------------------------------------------------------------
 
@@ -226,6 +220,8 @@ class Bridge:
 
     def _follow_guard(self, now: float) -> None:
         """Repeat what the arm or its command guard has done since the deadline, if this cycle is later than that."""
+        if self._clock.silence > self.robot.bridge.state_timeout:  # a person may not expect that the move goes on
+            self._end_move(now, f"the bridge paused for {self._clock.silence:.1f} s")
         for ago in self._clock.braked:
             if not self.motion.at_rest:
                 self.motion = brake(self.motion, self._limits, self._clock.period)
@@ -309,6 +305,8 @@ class Bridge:
         if self._move is not None:
             self._move.end(now, reason)
             self._move = None
+            if self.status.mode is Mode.MOVING:
+                self._set(mode=Mode.READY)
 
     def waiting_for(self) -> str:
         """Return what has to happen before the arm can move, or an empty string if it can."""

@@ -119,13 +119,13 @@ class Correction:
         return Filtered(self.brake, tuple(self.reasons))
 
     def _creep(self) -> None:
-        """Limit the request to a speed at which the arm or its guard stops the joints in a part of one period.
+        """Scale the request to a speed from which the arm or its guard stops all joints in a part of one period.
 
         Cycles are later than the deadline, so the arm brakes in every cycle; at a higher speed it would jolt.
         """
         self.reasons.append(Reason.LATE_CYCLES)
         speed = CREEP * self.limits.acceleration * self.owner.period
-        self.requested = clipped(self.requested, -speed, speed)
+        self.requested = self.requested / max(1.0, float((np.abs(self.requested) / speed).max()))
 
     def _aim(self) -> Vector:
         """Return the next velocity ignoring position constraints: the request, or a step of the ramp towards it.

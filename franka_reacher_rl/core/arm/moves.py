@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from franka_reacher_rl.core.arm.ramps import Motion
+from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
 
@@ -101,3 +103,26 @@ class Move:
                 f"{robot.joints[worst]} is {error[worst]:.3f} rad from its goal after {self.timeout:.1f} s: something "
                 "holds the arm, or the timeout is too short for the velocity",
             )
+
+
+def check_goal(goal: Vector, timeout: float, joints: Sequence[str], region: Region) -> None:
+    """Check the request of a move.
+
+    Args:
+        goal: Configuration to reach, (joints,) in rad.
+        timeout: Time after which the move fails, s.
+        joints: Joint names.
+        region: The positions that the arm may reach in a move.
+
+    Raises:
+        ValueError: A position or the timeout is not allowed.
+    """
+    outside = (goal < region.position_lower) | (goal > region.position_upper)
+    if outside.any():
+        i = int(outside.argmax())
+        raise ValueError(
+            f"{joints[i]} = {goal[i]:.3f} rad is not allowed: "
+            f"{region.position_lower[i]:.3f} to {region.position_upper[i]:.3f} rad"
+        )
+    if not (np.isfinite(timeout) and timeout >= 0.0):
+        raise ValueError(f"timeout = {timeout} s is not allowed: give at least 0 s")

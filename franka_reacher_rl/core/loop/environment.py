@@ -34,7 +34,7 @@ from franka_reacher_rl.core.task.summary import EpisodeRecord
 SECOND: Nanoseconds = 1_000_000_000
 RESET_MARGIN = 2.0  # s that a reset step may take beyond the robot file's timeout
 RETRY_AFTER: Nanoseconds = SECOND  # after a failed reset, so that a lasting failure does not flood the console
-ARM_AFTER = 1.0  # s in fault before a simulated robot is armed again
+ARM_AFTER = 1.0  # s stopped or in fault before a simulated robot is armed again
 MAX_ARMINGS = 20  # of a simulated robot in one run
 PLACE_TARGET = "place the target where the wrist camera sees it"
 
@@ -165,14 +165,23 @@ class Environment:
         """Return how long the current phase has lasted, s."""
         return 1e-9 * (now - self._phase_began)
 
-    def on_robot_fault(self, now: Nanoseconds, fault: str) -> list[Output]:
-        """Arm a simulated robot after a fault: nobody needs to look at it first. Called while it is in fault."""
+    def on_robot_stopped(self, now: Nanoseconds, reason: str, *, requested: bool) -> list[Output]:
+        """Arm a simulated robot, which nobody needs to look at first, unless a person has stopped it.
+
+        Call this while the robot is stopped or in fault.
+
+        Args:
+            now: The time.
+            reason: Why it is stopped, in words.
+            requested: Whether a person has requested the stop.
+        """
         due = self.phase is Phase.WAITING and self.waited(now) > ARM_AFTER
-        if not (due and self._robot.simulated and self._armings < MAX_ARMINGS):
+        allowed = self._robot.simulated and not requested and self._armings < MAX_ARMINGS
+        if not (due and allowed):
             return []
         self._armings += 1
         self._phase_began = now
-        return [Warn(f"arming the simulated robot again after a fault: {fault}"), Request.ARM]
+        return [Warn(f"arming the simulated robot again: {reason}"), Request.REARM]
 
     def on_reset_step(self, now: Nanoseconds, success: bool, message: str = "") -> list[Output]:
         """Take note of the answer to the last `MoveTo` or `PlaceTarget`. A failed reset is tried again."""
@@ -292,7 +301,7 @@ class Environment:
             **self._counted(),
         )
         self._enter(Phase.ENDED if last else Phase.WAITING, now)
-        return [EpisodeEnd(summary, record, last), *([Request.STOP] if last else [])]
+        return [EpisodeEnd(summary, record, last), *([Request.FINISH] if last else [])]
 
     def _lost_target(self) -> list[Output]:
         """Return a warning if the episode starts without the target in view."""

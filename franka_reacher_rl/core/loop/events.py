@@ -74,8 +74,8 @@ class EpisodeEnd:
 class Request(Enum):
     """What the environment asks of the robot bridge, besides moves."""
 
-    STOP = "stop"
-    ARM = "arm"
+    FINISH = "finish"
+    REARM = "rearm"
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,17 @@ SHARED: Wires = {
         "action": "actor/action",
         "actor_ready": "actor/ready",
         "move_to": "robot_bridge/move_to",
+        "finish": "robot_bridge/finish",
+        # People call these two. They are here so that another package's bridge offers them under the same names.
         "stop": "robot_bridge/stop",
         "arm": "robot_bridge/arm",
+        "rearm": "robot_bridge/rearm",
         "place_target": "sim_robot/place_target",
     },
     "actor": {"observation": "environment/observation", "policy": "learner/policy"},
     "learner": {"transition": "actor/transition"},
-    "robot_bridge": {"velocity_command": "actor/velocity_command"},
+    "robot_bridge": {"velocity_command": "actor/velocity_command", "guard_heartbeat": "command_guard/heartbeat"},
+    "command_guard": {},
     "sim_robot": {},
     "display": {
         "robot_state": "robot_bridge/robot_state",

@@ -202,7 +202,7 @@ def test_a_canceled_move_ends_when_the_arm_rests_and_the_bridge_is_ready(arm):
     goal = arm.robot.start_middle() + 0.8
     move = arm.bridge.move_to(arm.now, JOINTS, goal)
     assert move.distance_left(arm.q) == pytest.approx(0.8, abs=0.01)
-    arm.cycle(0.6)
+    arm.cycle(0.5)
     assert np.abs(arm.v).max() > 0.5 and move.distance_left(arm.q) < 0.7
     assert move.cancel()
     arm.cycle()
@@ -508,3 +508,21 @@ def test_a_program_never_arms_a_real_arm(arm):
     arm.bridge.robot = replace(arm.robot, model=replace(arm.robot.model, mjcf=""))
     arm.bridge.fail(arm.now, "test")
     assert "only a person" in arm.bridge.arm(arm.now, person=False)
+
+
+def test_the_end_of_a_run_is_no_requested_stop(arm):
+    arm.bridge.stop(arm.now, requested=False)
+    assert arm.mode is Mode.STOPPED and arm.bridge.arm(arm.now, person=False) == ""
+    arm.bridge.stop(arm.now)
+    arm.bridge.stop(arm.now, requested=False)
+    assert arm.bridge.status.stop_requested, "a stop that was requested before still holds"
+
+
+def test_a_long_pause_of_the_bridge_ends_a_move(arm):
+    move = arm.bridge.move_to(arm.now, JOINTS, arm.robot.start_middle() + 0.8)
+    arm.cycle(0.3)
+    arm.now += 3.0
+    arm.v = np.zeros(7)  # the guard has stopped the arm
+    arm.cycle()
+    assert move.done and "paused for 3.0 s" in move.message
+    assert arm.mode is Mode.READY and not arm.v.any()

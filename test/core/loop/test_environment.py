@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from stories import MS, ROBOT, FakePlant
 
+from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation, StepId, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings
@@ -52,8 +53,8 @@ class Senses(FakePlant):
         return self.counted
 
 
-def make(plan: RunPlan | None = None, *, confirm: bool = False) -> tuple[Environment, Senses]:
-    senses, robot = Senses(), replace(ROBOT, reset=replace(ROBOT.reset, confirm=confirm))
+def make(plan: RunPlan | None = None, *, confirm: bool = False, robot: Robot = ROBOT) -> tuple[Environment, Senses]:
+    senses, robot = Senses(), replace(robot, reset=replace(robot.reset, confirm=confirm))
     return Environment(SETTINGS, robot, senses, lambda episode: reset_rng(3, episode), plan), senses
 
 
@@ -87,7 +88,7 @@ def test_an_episode_from_reset_to_summary() -> None:
     act(environment, 100 * MS)
     *_, observation, end, stop = environment.on_alarm(125 * MS)
     assert isinstance(observation, Observation) and observation.truncated and not observation.terminated
-    assert isinstance(end, EpisodeEnd) and end.last and stop is Request.STOP
+    assert isinstance(end, EpisodeEnd) and end.last and stop is Request.FINISH
     summary = end.summary
     assert (summary.episode, summary.steps, summary.end_reason) == (1, 3, EndReason.TIME_LIMIT.value)
     assert (summary.duration, summary.run_seconds) == (pytest.approx(0.12), pytest.approx(0.12))
@@ -234,8 +235,22 @@ def test_a_simulated_robot_is_armed_again_a_limited_number_of_times() -> None:
     environment.poll(0, ["the robot"])
     armed = 0
     for second in range(2 * MAX_ARMINGS + 2):
-        armed += Request.ARM in environment.on_robot_fault(second * 1000 * MS, "tripped")
+        armed += Request.REARM in environment.on_robot_stopped(second * 1000 * MS, "tripped", requested=False)
     assert armed == MAX_ARMINGS
+
+
+def test_a_requested_stop_is_never_lifted_by_the_environment() -> None:
+    environment, _ = make()
+    environment.poll(0, ["the robot"])
+    for second in range(100):
+        assert environment.on_robot_stopped(second * 1000 * MS, "stopped", requested=True) == []
+
+
+def test_a_real_robot_is_never_armed_by_the_environment() -> None:
+    environment, _ = make(robot=Robot.load("fr3"))
+    environment.poll(0, ["the robot"])
+    for second in range(100):
+        assert environment.on_robot_stopped(second * 1000 * MS, "tripped", requested=False) == []
 
 
 def test_the_bridges_counters_are_of_the_episode() -> None:

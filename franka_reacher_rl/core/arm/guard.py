@@ -1,0 +1,92 @@
+"""The command guard: brakes an arm whose bridge has fallen silent, and how the bridge knows that it has one.
+
+A forward velocity controller holds its last command for ever. The guard is a process of its own that hears every
+command. It imports NumPy and nothing heavier, so that it starts quickly.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, clipped
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import Vector
+
+NAME = "command_guard"  # of the node; its commands carry this label, which tells them from the bridge's
+HEARTBEAT_PERIOD = 0.1  # s
+GONE_AFTER = 0.5  # s without a heartbeat
+REPEAT_ZERO = 1.0  # s for which zero is repeated once the arm has been brought to rest
+
+
+class Guard:
+    """Ramps the bridge's last command to zero once the bridge has been silent for `driver.deadline`.
+
+    Attributes:
+        alarm: When `on_alarm` is to be called next, s; infinite if there is nothing to guard.
+        braking: Whether the guard, not the bridge, commands the arm.
+    """
+
+    def __init__(self, robot: Robot) -> None:
+        limits = robot.limits
+        self._limits = Limits(*(np.asarray(v, float) for v in (limits.velocity, limits.acceleration, limits.jerk)))
+        self._period = 1.0 / robot.driver.control_rate
+        self._deadline = max(robot.driver.deadline, self._period)
+        self._motion = Motion.rest(robot.dof)
+        self._quiet_at = math.inf  # s, when the guard ceases to repeat zero
+        self.alarm = math.inf
+        self.braking = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether the arm needs no guard: it is commanded zero."""
+        return not self._motion.velocity.any()
+
+    def on_command(self, now: float, velocity: Vector) -> None:
+        """Take a command of the bridge, (joints,) in rad/s; one that is not finite or has another length is ignored."""
+        if velocity.shape != self._motion.velocity.shape or not np.isfinite(velocity).all():
+            return
+        full = self._limits.acceleration
+        acceleration = clipped((velocity - self._motion.velocity) / self._period, -full, full)
+        self._motion = Motion(velocity, acceleration)
+        self.braking = False
+        self.alarm = now + self._deadline if not self.idle else math.inf
+
+    def on_alarm(self, now: float) -> Vector | None:
+        """Return the velocity to send now, (joints,) in rad/s, or None."""
+        if now < self.alarm:
+            return None
+        if not self.braking and now - self.alarm > self._period:
+            # This process itself was late, so commands may wait unread.
+            self.alarm = now + self._period
+            return None
+        if not self.braking:
+            self.braking, self._quiet_at = True, math.inf
+        self._motion = brake(self._motion, self._limits, self._period)
+        if self.idle and math.isinf(self._quiet_at):
+            self._quiet_at = now + REPEAT_ZERO
+        self.alarm = now + self._period if now < self._quiet_at else math.inf
+        return self._motion.velocity
+
+
+class GuardWatch:
+    """Tells from the guard's heartbeat whether there is one, where the driver has no deadline of its own."""
+
+    def __init__(self, robot: Robot) -> None:
+        self._needed = robot.driver.name == "topic"
+        self._heard = -math.inf
+
+    def on_heartbeat(self, now: float) -> None:
+        """Take a heartbeat of the guard."""
+        self._heard = now
+
+    def problem(self, now: float) -> str:
+        """Return that the guard is missing and what to do, or an empty string."""
+        if not self._needed or now - self._heard <= GONE_AFTER:
+            return ""
+        state = "has never been heard" if math.isinf(self._heard) else "does not respond"
+        return (
+            f"the command guard {state}, so nothing would stop the arm if this process died: start "
+            f"`ros2 run franka_reacher_rl {NAME}` with the same robot and namespace, as the launch files do"
+        )
