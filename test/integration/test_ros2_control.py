@@ -34,7 +34,7 @@ FORWARD, GROUP = (
     "forward_command_controller/ForwardCommandController",
     "velocity_controllers/JointGroupVelocityController",
 )
-BRIDGE = "from franka_reacher_rl.nodes.robot_bridge import main; main()"
+GUARDED = ("-r", "guard_heartbeat:=command_guard/heartbeat")
 
 
 def controller(kind: str = FORWARD, state: str = "active", **parameters: object) -> dict[str, Any]:
@@ -64,14 +64,19 @@ class Bench:
         self.switch = self.node.create_client(SwitchController, "/controller_manager/switch_controller")
 
     def start_control(self, **described: Any) -> None:
-        """Start ros2_control with one controller, described as for `controller`."""
+        """Start ros2_control with one controller, described as for `controller`, and the command guard."""
         arguments = {"robot": "ros2_control", "controllers": {NAME: controller(**described)}}
         self._start([sys.executable, str(Path(__file__).with_name("ros2_control.py")), json.dumps(arguments)])
+        self._start_node("command_guard")
         self.until(lambda: self.measured)
 
     def start_bridge(self) -> subprocess.Popen[str]:
         """Start a bridge."""
-        return self._start([sys.executable, "-c", BRIDGE, "--ros-args", "-p", "robot:=ros2_control"])
+        return self._start_node("robot_bridge", *GUARDED)
+
+    def _start_node(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+        program = f"from franka_reacher_rl.nodes.{name} import main; main()"
+        return self._start([sys.executable, "-c", program, "--ros-args", "-p", "robot:=ros2_control", *arguments])
 
     def _start(self, command: list[str]) -> subprocess.Popen[str]:
         self.processes.append(subprocess.Popen(command, env=os.environ, text=True))
