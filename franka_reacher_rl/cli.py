@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -100,6 +100,7 @@ def make_parser() -> Parser:
     ):
         command(benches, name, text, _bench, add_options)
 
+    command(commands, "identify", "measure how late an arm follows its commands", identify, add_identify)
     command(commands, "curve", "plot the learning curves of runs of the graph", curve, add_curve)
     command(commands, "preview", "render the simulated world", preview, add_preview)
     return parser
@@ -162,6 +163,16 @@ def add_preview(parser: argparse.ArgumentParser) -> None:
     add("--height", type=int, default=360, help="height of each image in px (default: %(default)s)")
 
 
+def add_identify(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `identify`."""
+    add = parser.add_argument
+    add("--robot", required=True, metavar="NAME", help="robot that the running bridge drives: a name or a path")
+    add("--speed", type=float, default=0.1, metavar="V", help="speed of the steps in rad/s (default: %(default)s)")
+    add("--repeats", type=int, default=2, metavar="N", help="movements of each joint (default: %(default)s)")
+    add("--namespace", default="", metavar="NAME", help="namespace of the bridge")
+    add("--write", action="store_true", help="write the values into the robot file")
+
+
 def run(options: argparse.Namespace) -> int:
     """Run or resume an experiment."""
     from franka_reacher_rl.experiments.progress import Progress
@@ -206,6 +217,15 @@ def report(options: argparse.Namespace) -> int:
     for path in write_report(load(options.folder)):
         print(path)
     return 0
+
+
+def identify(options: argparse.Namespace) -> int:
+    """Measure lag and delay of an arm whose bridge is running."""
+    if importlib.util.find_spec("rclpy") is None:
+        raise ValueError("needs ROS 2: run ./reacher identify, or source the setup.bash of ROS 2")
+    from franka_reacher_rl.nodes import identify
+
+    return identify.run(options)
 
 
 def curve(options: argparse.Namespace) -> int:

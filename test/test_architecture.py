@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "ros": {"core", "msg", "action", "srv"},
     "launching": {"core", "ros"},
     "nodes": {"core", "sim", "cameras", "drivers", "ros", "msg", "action", "srv"},
-    "cli": {"core", "sim", "virtual", "experiments", "analysis", "bench"},
+    "cli": {"core", "sim", "virtual", "experiments", "analysis", "bench", "nodes"},
 }
 WITHOUT_ROS = ("core", "sim", "cameras", "virtual", "experiments", "analysis", "bench")
 ROS = {"rclpy", "launch", "launch_ros", "cv_bridge", "ament_index_python", "std_msgs", "sensor_msgs", "geometry_msgs"}

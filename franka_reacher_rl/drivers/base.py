@@ -26,6 +26,9 @@ class Driver(Protocol):
     def interruption(self) -> str:
         """Return why the arm is stopped while it recovers automatically, or an empty string."""
 
+    def waiting_for(self) -> str:
+        """Return what the driver must know before it gives the first measurement, or an empty string."""
+
     def recover(self) -> str:
         """Try to clear a fault on request of a person; return why that failed, or an empty string."""
 

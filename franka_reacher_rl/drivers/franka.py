@@ -24,6 +24,7 @@ from franka_reacher_rl.core.base.datatypes import Vector
 RECOVERY_WINDOW = 60.0  # s, in which `driver.max_recoveries` automatic recoveries are allowed
 RECONNECT_PERIOD = 1.0  # s
 PRIORITY = 40  # of SCHED_FIFO
+RECOVERABLE = {"communication_constraints_violation"}  # reflexes after which the arm may go on without a person
 IDLE_AFTER = 2.0  # s of zero velocity after which no motion is sent, so that a person can guide the arm
 
 
@@ -84,12 +85,16 @@ class FrankaDriver:
                 self._lock.notify()
 
     def fault(self) -> str:
-        """Return a description of a lost connection, a user stop or too many reflexes, or an empty string."""
+        """Return a description of a lost connection, a user stop or a reflex, or an empty string."""
         return self._problem if self._level in (Level.FAULT, Level.LOST) else ""
 
     def interruption(self) -> str:
         """Return the reflex from which the arm is recovering, or an empty string."""
         return self._problem if self._level is Level.RECOVERING else ""
+
+    def waiting_for(self) -> str:
+        """Return an empty string: the arm is connected from the start."""
+        return ""
 
     def recover(self) -> str:
         """Recover from a fault on request of a person, and allow all automatic recoveries again."""
@@ -163,7 +168,7 @@ class FrankaDriver:
         elif mode == modes.Guiding:
             self._fail("the arm is being guided by hand: release it, then call ~/arm")
         elif mode == modes.Reflex and self._level is Level.OK:
-            self._take_reflex("reflex")
+            self._take_reflex("")
 
     def _measure(self) -> Any:
         """Store a new measurement, if there is one, and return the robot's mode."""
@@ -182,8 +187,17 @@ class FrankaDriver:
         else:
             self._level, self._problem = Level.LOST, self._explain(error)
 
-    def _take_reflex(self, reason: str) -> None:
-        """Start an automatic recovery, or report a fault if there were too many within RECOVERY_WINDOW."""
+    def _take_reflex(self, message: str) -> None:
+        """Start a recovery from lost packets; report a fault after contact, another reflex or too many of them.
+
+        Args:
+            message: Of the error of an aborted motion, which may arrive before the state that has the reflex.
+        """
+        reflexes = self._reflexes(message)
+        reason = message or ", ".join(sorted(reflexes)) or "reflex"
+        if not reflexes or not reflexes <= RECOVERABLE:
+            self._fail(f"the arm stopped itself: {reason}; check what it touches, then call ~/arm")
+            return
         now = time.monotonic()
         while self._recoveries and now - self._recoveries[0] > RECOVERY_WINDOW:
             self._recoveries.popleft()
@@ -192,6 +206,12 @@ class FrankaDriver:
             return
         self._recoveries.append(now)
         self._level, self._problem = Level.RECOVERING, f"the arm stopped itself, recovering: {reason}"
+
+    def _reflexes(self, message: str) -> set[str]:
+        """Return the names of the present errors of the arm, and of those that a message mentions."""
+        errors = self._arm.state.current_errors
+        names = [name for name in dir(errors) if not name.startswith("_")]
+        return {name for name in names if getattr(errors, name) is True or name in message}
 
     def _try_to_recover(self) -> None:
         """Recover from errors, but never while the user stop is pressed or a person guides the arm."""
@@ -237,8 +257,7 @@ class FrankaDriver:
             (arm.joint_jerk_limit, limits.jerk),
         ):
             limit.set(np.minimum(values, np.asarray(limit.max)))
-        if arm.state.robot_mode == api.RobotMode.Reflex:
-            arm.recover_from_errors()
+        arm.set_collision_behavior(self._settings.collision_torque, self._settings.collision_force)
         return arm
 
     def _reconnect(self) -> None:

@@ -87,6 +87,7 @@ class RobotBridge(Node):
         measurement = self._driver.state()
         if measurement is not None:
             self._bridge.take_state(now, measurement.stamp, measurement.q, measurement.dq)
+        self._bridge.awaited = self._driver.waiting_for()
         fault = self._driver.fault()
         if fault:
             self._bridge.fail(now, fault)

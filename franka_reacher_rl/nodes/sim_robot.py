@@ -7,6 +7,7 @@ import math
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import ParameterDescriptor
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
@@ -46,6 +47,10 @@ class SimRobot(Node):
                 "time without a command after which the arm stops [s]; 0: never, like a forward velocity controller",
             )
         )
+        # As a controller of ros2_control has them, so that the bridge can ask what the commands mean.
+        for name, value in (("joints", self._robot.joints), ("interface_name", "velocity")):
+            description = ParameterDescriptor(description="what the commands set", read_only=True)
+            self.declare_parameter(name, value, description, ignore_override=True)
         if not 0.0 <= timeout < math.inf:
             raise ValueError(f"parameter command_timeout = {timeout} is not allowed: give 0 s or more")
         self._timeout = timeout or math.inf

@@ -11,6 +11,9 @@ import pytest
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.drivers.franka import FrankaDriver
 
+LOST = ("communication_constraints_violation",)  # packets
+TOUCHED = ("joint_reflex", "cartesian_reflex")
+
 
 class NetworkError(Exception):
     pass
@@ -47,7 +50,12 @@ class Arm:
         if self.franky.lost:
             raise NetworkError("cable")
         now = SimpleNamespace(to_msec=lambda: round(1000.0 * time.monotonic()))
-        return SimpleNamespace(time=now, q=[0.1] * 7, dq=[0.0] * 7, robot_mode=self.franky.mode)
+        return SimpleNamespace(
+            time=now, q=[0.1] * 7, dq=[0.0] * 7, robot_mode=self.franky.mode, current_errors=self.franky.current
+        )
+
+    def set_collision_behavior(self, torque, force):
+        self.franky.thresholds = (torque, force)
 
     def move(self, motion, asynchronous):
         assert asynchronous
@@ -69,6 +77,8 @@ class Arm:
             raise self.franky.refusals.pop()
         if self.franky.recovers:
             self.franky.mode = "Idle"
+            for error in vars(self.franky.current):
+                setattr(self.franky.current, error, False)
         return self.franky.recovers
 
 
@@ -88,6 +98,13 @@ class Franky:
         self.refusals = []  # errors of a recovery
         self.pending = []  # errors of an asynchronous motion, raised at the next call
         self.connections = 0
+        self.current = SimpleNamespace(**dict.fromkeys([*LOST, *TOUCHED], False))  # the arm's errors
+
+    def reflex(self, *errors):
+        """Stop the arm with a reflex."""
+        for error in errors:
+            setattr(self.current, error, True)
+        self.mode = "Reflex"
 
     def Robot(self, address, realtime_config):
         if self.lost:
@@ -144,14 +161,18 @@ def test_limits_do_not_exceed_those_of_the_arm(franky, driver):
 
 def test_the_number_of_automatic_recoveries_is_limited(franky, driver):
     for recovery in (1, 2):
-        franky.errors.append(ControlError("joint_reflex"))
+        franky.errors.append(ControlError("communication_constraints_violation"))
         driver.send(np.full(7, 0.1))
         until(lambda n=recovery: franky.recovered == n and not driver.interruption())
         assert driver.fault() == ""
-    franky.errors.append(ControlError("joint_reflex"))
+    franky.errors.append(ControlError("communication_constraints_violation"))
     driver.send(np.full(7, 0.1))
     until(driver.fault)
-    assert "joint_reflex" in driver.fault() and "call ~/arm" in driver.fault() and franky.recovered == 2
+    assert (
+        "communication_constraints_violation" in driver.fault()
+        and "call ~/arm" in driver.fault()
+        and franky.recovered == 2
+    )
     assert driver.recover() == "" and franky.recovered == 3
     franky.moved.clear()
     driver.send(np.full(7, 0.1))
@@ -160,12 +181,43 @@ def test_the_number_of_automatic_recoveries_is_limited(franky, driver):
 
 def test_one_reflex_counts_once(franky, driver):
     """The robot's mode reports it first; the error of the aborted motion arrives later."""
-    franky.pending.append(ControlError("joint_reflex"))
-    franky.mode = "Reflex"
+    franky.pending.append(ControlError("communication_constraints_violation"))
+    franky.reflex(*LOST)
     until(lambda: franky.recovered == 1 and not driver.interruption())
     driver.send(np.full(7, 0.1))
     assert franky.moved.wait(5.0)
     assert len(driver._recoveries) == 1 and not franky.pending
+
+
+@pytest.mark.parametrize("errors", [TOUCHED[:1], TOUCHED[1:], (*LOST, "joint_reflex"), ()])
+@pytest.mark.parametrize("moving", [False, True])
+def test_no_other_reflex_is_recovered_from_before_a_person_arms_the_arm(franky, driver, errors, moving):
+    if moving:
+        franky.errors.append(ControlError(f"motion aborted by reflex! {list(errors)}"))
+        driver.send(np.full(7, 0.1))
+    else:
+        franky.reflex(*errors)
+    until(driver.fault)
+    driver.send(np.full(7, 0.1))
+    driver.flush(0.05)
+    assert all(error in driver.fault() for error in errors) and "call ~/arm" in driver.fault()
+    assert franky.recovered == 0 and not franky.motions and driver.interruption() == ""
+    assert driver.recover() == "" and franky.recovered == 1 and driver.fault() == ""
+
+
+def test_an_arm_that_has_touched_something_is_not_recovered_when_the_driver_connects(franky):
+    franky.reflex("joint_reflex")
+    driver = FrankaDriver(Robot.load("fr3"), franky)
+    try:
+        until(driver.fault)
+        assert "joint_reflex" in driver.fault() and franky.recovered == 0
+    finally:
+        driver.close()
+
+
+def test_the_collision_thresholds_are_those_of_the_robot_file(franky, driver):
+    settings = Robot.load("fr3").driver
+    assert franky.thresholds == (settings.collision_torque, settings.collision_force)
 
 
 @pytest.mark.parametrize(("mode", "message"), [("UserStopped", "user stop is pressed"), ("Guiding", "guided by hand")])
@@ -185,7 +237,7 @@ def test_never_recovers_while_a_person_intervenes(franky, driver, mode, message)
 
 def test_a_recovery_that_fails_is_a_fault(franky, driver):
     franky.recovers = False
-    franky.errors.append(ControlError("joint_reflex"))
+    franky.errors.append(ControlError("communication_constraints_violation"))
     driver.send(np.full(7, 0.1))
     until(driver.fault)
     assert "does not recover" in driver.fault()
@@ -193,7 +245,7 @@ def test_a_recovery_that_fails_is_a_fault(franky, driver):
 
 def test_a_refused_recovery_is_a_fault_and_is_not_repeated(franky, driver):
     franky.refusals = [CommandError("not possible in the current mode")] * 3
-    franky.errors.append(ControlError("joint_reflex"))
+    franky.errors.append(ControlError("communication_constraints_violation"))
     driver.send(np.full(7, 0.1))
     until(driver.fault)
     assert "does not recover (not possible in the current mode)" in driver.fault() and franky.recovered == 1

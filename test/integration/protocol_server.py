@@ -101,6 +101,11 @@ class Server:
         assert self._process is not None
         self._process.send_signal(signal.SIGUSR2)
 
+    def touch(self) -> None:
+        """Let the robot touch something."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGRTMIN)
+
     def read(self) -> str:
         """Return the server's log so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""

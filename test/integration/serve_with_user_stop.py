@@ -1,9 +1,12 @@
-"""Starts the franka-sim server with a user stop: SIGUSR1 presses it, SIGUSR2 releases it.
+"""Starts the franka-sim server with a user stop and contacts.
+
+SIGUSR1 presses the stop, SIGUSR2 releases it, and SIGRTMIN lets the arm touch something.
 
 franka-sim itself has no user stop. This one behaves as libfranka expects it of the robot (`franka/robot_state.h`,
 `robot_impl.h`): the state has mode kUserStopped, a running motion is answered with kEmergencyAborted ("User Stop
 pressed!"), and neither a motion nor an error recovery is possible until the stop is released. This program runs in the
-server's environment and takes its arguments.
+server's environment and takes its arguments. A contact ends a motion with the reflex that the robot has then. The
+collision thresholds that a client sets are printed.
 """
 
 import signal
@@ -12,10 +15,11 @@ import threading
 from typing import Any
 
 import franka_sim
-from franka_sim.franka_protocol import Command, MessageHeader, MoveStatus, RobotMode
+from franka_sim.franka_protocol import Command, MessageHeader, MoveStatus, RobotMode, SetCollisionBehaviorCommand
 from franka_sim.robot_state import RobotState
 from franka_sim.run_server import main
 
+JOINT_REFLEX = 6  # bit of the robot's errors, in the order of `franka/errors.h`
 NOT_POSSIBLE = 2  # AutomaticErrorRecovery::Status::kCommandNotPossibleRejected of libfranka's protocol
 MODE_AT = -5  # of a packed state: the last fields are the mode (a byte) and the success rate (a float)
 
@@ -39,6 +43,17 @@ class ServerWithUserStop(franka_sim.FrankaSimServer):  # type: ignore[misc]
         # A signal interrupts the main thread, which may hold the server's locks: use another thread.
         signal.signal(signal.SIGUSR1, lambda *_: threading.Thread(target=self.press).start())
         signal.signal(signal.SIGUSR2, lambda *_: threading.Thread(target=self.release).start())
+        signal.signal(signal.SIGRTMIN, lambda *_: threading.Thread(target=self.touch).start())
+
+    def touch(self) -> None:
+        """Touch something, which ends any motion."""
+        self._abort_with_error(JOINT_REFLEX, "contact: joint_reflex")
+
+    def handle_set_collision_behavior_command(self, client_socket: Any, header: Any, payload: bytes) -> None:
+        """Print the thresholds, which have no effect in this simulation."""
+        taken = SetCollisionBehaviorCommand.from_bytes(payload)
+        print(f"thresholds: {taken.upper_torque_thresholds_nominal} {taken.upper_force_thresholds_nominal}", flush=True)
+        super().handle_set_collision_behavior_command(client_socket, header, payload)
 
     def press(self) -> None:
         """Press the stop, which aborts any motion."""

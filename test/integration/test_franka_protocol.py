@@ -62,17 +62,11 @@ class Bench:
         self.stop = self.node.create_client(Trigger, "/robot_bridge/stop")
         self.move_to = ActionClient(self.node, MoveTo, "/robot_bridge/move_to")
         self.random = np.random.default_rng(0)
-        self.bridge = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from franka_reacher_rl.nodes.robot_bridge import main; main()",
-                *("--ros-args", "-p", "robot:=fr3", "-p", f"address:={ADDRESS}"),
-            ]
-        )
-        self.until(lambda: self.mode == "stopped", 30.0)
-        assert self.call(self.arm).success
-        self.until(lambda: self.mode == "ready", 5.0)
+        program = "from franka_reacher_rl.nodes.robot_bridge import main; main()"
+        parameters = ("--ros-args", "-p", "robot:=fr3", "-p", f"address:={ADDRESS}")
+        self.bridge = subprocess.Popen([sys.executable, "-c", program, *parameters])
+        self.until(lambda: self.mode, 30.0)
+        self.arm_bridge()
 
     @property
     def mode(self) -> str:
@@ -101,6 +95,11 @@ class Bench:
         future = client.call_async(request or Trigger.Request())
         self.until(future.done, 20.0)
         return future.result()
+
+    def arm_bridge(self) -> None:
+        """Call ~/arm until the bridge is armed, as a person does after each start of a real arm."""
+        self.until(lambda: self.call(self.arm).success, 20.0)
+        self.until(lambda: self.mode == "ready", 5.0)
 
     def move(self, q: np.ndarray) -> MoveTo.Result:
         self.until(self.move_to.server_is_ready, 10.0)
@@ -216,6 +215,34 @@ def test_a_reflex_is_recovered_from(server: Server, bench: Bench) -> None:
     assert any("communication_constraints_violation" in line for line in server.violations())
     assert bench.mode == "running" and bench.statuses[-1].fault == ""
     assert any("interrupted" in s.reasons for s in bench.states)
+    assert bench.move(FR3.start_middle()).success
+
+
+def test_the_known_lag_and_delay_are_identified(bench: Bench) -> None:
+    """The robot file has the values that were measured with the same server by another method."""
+    assert bench.move(FR3.start_middle()).success
+    bench.node.destroy_publisher(bench.commands)  # only one node may command the bridge
+    bench.until(lambda: not bench.node.count_publishers("/velocity_command"), 5.0)
+    program = [sys.executable, "-m", "franka_reacher_rl.cli", "identify", "--robot", "fr3", "--repeats", "1"]
+    found = subprocess.run(program, env=os.environ, capture_output=True, text=True, timeout=100.0)
+    assert found.returncode == 0, found.stderr
+    values = yaml.safe_load(found.stdout)
+    assert "movements of 7 joints" in found.stdout
+    assert abs(values["lag"] + values["delay"] - FR3.driver.lag - FR3.driver.delay) < 0.01, found.stdout + found.stderr
+
+
+def test_a_contact_is_never_recovered_from_automatically(server: Server, bench: Bench) -> None:
+    """A person has to call ~/arm."""
+    assert f"thresholds: {FR3.driver.collision_torque} {FR3.driver.collision_force}" in server.read()
+    assert bench.move(FR3.start_middle()).success
+    bench.random_commands(1.0)
+    server.touch()
+    bench.until(lambda: bench.mode == "fault", 2.0)
+    assert "joint_reflex" in bench.statuses[-1].fault and "call ~/arm" in bench.statuses[-1].fault
+    bench.random_commands(1.0)
+    assert bench.mode == "fault" and server.read().count("AutomaticErrorRecovery") == 0
+    bench.arm_bridge()
+    assert server.read().count("AutomaticErrorRecovery") > 0
     assert bench.move(FR3.start_middle()).success
 
 

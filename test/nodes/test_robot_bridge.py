@@ -46,8 +46,10 @@ class FakeArm(Node):
 
     def __init__(self, robot: Robot, parameters: dict[str, object] | None = None) -> None:
         super().__init__("sim_robot")
-        for name, value in (parameters or {}).items():
+        controller = {"joints": robot.joints, "interface_name": "velocity", **(parameters or {})}
+        for name, value in controller.items():
             self.declare_parameter(name, value)
+        self.order = [robot.joints.index(joint) for joint in controller["joints"] if joint in robot.joints]
         self.robot, self.q, self.v = robot, robot.start_middle(), np.zeros(robot.dof)
         self.silent = self.held = self.blocked = False
         self.received: list[tuple[float, np.ndarray]] = []
@@ -58,7 +60,8 @@ class FakeArm(Node):
 
     def _take(self, message: Float64MultiArray) -> None:
         self._advance()
-        self.v = np.array(message.data)
+        self.v = np.zeros(len(self.q))
+        self.v[self.order] = message.data
         self.received.append((time.monotonic(), self.v))
 
     def _advance(self) -> None:
@@ -450,11 +453,76 @@ def test_a_step_of_the_wall_clock_does_not_disturb_the_bridge(graph, monkeypatch
     assert min(ages) > -0.1 and max(ages) < 1.5, "stamps follow the wall clock"
 
 
-def test_a_controller_with_another_joint_order_is_a_fault(probe_after):
-    joints = Robot.load("panda_sim").joints
-    graph = Graph(probe_after(), {"joints": joints[::-1]})
-    graph.probe.until(lambda: graph.status.mode == "fault", 15.0)
-    assert "give both the same joints in the same order" in graph.status.fault
+def test_commands_are_put_into_the_controllers_joint_order(probe_after):
+    graph = Graph(probe_after(), {"joints": Robot.load("panda_sim").joints[::-1]})
+    velocity = np.linspace(-0.05, 0.05, 7)
+    graph.keep_commanding(lambda: np.allclose(graph.arm.v, velocity), velocity)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fault"),
+    [
+        ({"interface_name": "position"}, "commands the interface 'position', not 'velocity'"),
+        ({"joints": [f"panda_joint{i}" for i in range(1, 7)]}, "give both the same joints"),
+    ],
+)
+def test_nothing_is_sent_to_a_controller_that_does_not_drive_these_joints_by_velocity(probe_after, parameters, fault):
+    graph = Graph(probe_after(), parameters, bridge=False)
+    bridge = graph.probe.add(RobotBridge())
+    graph.probe.until(lambda: fault in graph.status.fault)
+    assert fault in graph.call(graph.arm_service).message
+    bridge._driver.send(np.ones(7))
+    other = graph.probe.node.create_publisher(Float64MultiArray, graph.robot.driver.command_topic, qos.RELIABLE)
+    graph.probe.until(other.get_subscription_count)
+    other.publish(Float64MultiArray(data=[0.5] * len(graph.arm.order)))
+    graph.probe.until(lambda: graph.arm.v.any())
+    assert len(graph.arm.received) == 1, "only what the other publisher has sent"
+
+
+def test_a_controller_that_has_not_answered_is_waited_for(probe_after):
+    graph = Graph(probe_after(), {"interface_name": ""}, bridge=False)
+    bridge = graph.probe.add(RobotBridge())
+    graph.probe.until(lambda: "has no parameter `interface_name`" in bridge._bridge.waiting_for())
+    graph.command()
+    graph.probe.until(lambda: "interface_name: velocity" in graph.status.last_refusal)
+    assert graph.status.mode == "starting" and not graph.arm.received
+
+
+def test_another_publisher_of_the_arms_commands_is_a_fault(graph):
+    other = graph.probe.add(Node("other_bridge"))
+    publisher = other.create_publisher(Float64MultiArray, graph.robot.driver.command_topic, qos.RELIABLE)
+    graph.probe.until(lambda: "/other_bridge; stop them" in graph.status.fault)
+    assert "/other_bridge" in graph.call(graph.arm_service).message
+    other.destroy_publisher(publisher)
+    graph.probe.until(lambda: graph.call(graph.arm_service).success)
+
+
+def test_a_second_bridge_of_the_same_name_does_not_start(graph):
+    second = graph.probe.add(RobotBridge())
+    graph.probe.until(lambda: "other publishers" in second._bridge.waiting_for())
+    graph.probe.until(lambda: graph.bridge._bridge.status.mode == "fault")
+    assert "other publishers than this bridge: /robot_bridge" in graph.bridge._bridge.status.fault
+    assert second._bridge.status.mode == "starting"
+
+
+def test_a_controller_manager_that_cannot_be_asked_is_a_fault(probe_after, monkeypatch):
+    monkeypatch.setattr("franka_reacher_rl.drivers.controller.ListControllers", None)
+    probe = probe_after()
+    probe.node.create_service(Trigger, "/controller_manager/list_controllers", lambda request, response: response)
+    graph = Graph(probe, bridge=False)
+    probe.add(RobotBridge())
+    probe.until(lambda: "install the ROS 2 package controller_manager_msgs" in graph.status.fault)
+
+
+def test_a_very_long_joint_state_is_refused_without_delay(graph):
+    names = [f"other{i}" for i in range(8000)]
+    message = JointState(name=names + graph.robot.joints, position=[0.0] * 8007, velocity=[0.0] * 8007)
+    driver = graph.bridge._driver
+    driver._on_state(message)
+    before = time.perf_counter()
+    assert driver.state() is None
+    assert time.perf_counter() - before < 0.01
+    assert "joint states have 8007 joints, at most 256 are allowed" in driver.fault()
 
 
 def test_missing_joints_in_the_state_are_a_fault(probe_after):

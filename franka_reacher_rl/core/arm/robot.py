@@ -107,7 +107,27 @@ class DriverSettings(Checked):
         minimum=0.01,
         maximum=1.0,
     )
-    max_recoveries: int = param(3, "franka driver: number of automatic recoveries from a reflex per minute", minimum=0)
+    max_recoveries: int = param(
+        3,
+        "franka driver: number of automatic recoveries per minute, from violated communication constraints",
+        minimum=0,
+    )
+    # The thresholds of libfranka's example generate_joint_velocity_motion.
+    collision_torque: list[float] = param(
+        [20.0, 20.0, 18.0, 18.0, 16.0, 14.0, 12.0],
+        "franka driver: external torque of each joint from which the arm stops itself",
+        unit="Nm",
+        minimum=1.0,
+        maximum=100.0,
+    )
+    collision_force: list[float] = param(
+        [20.0, 20.0, 20.0, 25.0, 25.0, 25.0],
+        "franka driver: external force (x, y, z) and torque (about x, y, z) at the end effector from which the arm "
+        "stops itself",
+        unit="N, Nm",
+        minimum=1.0,
+        maximum=150.0,
+    )
 
 
 @dataclass(frozen=True)
@@ -232,6 +252,9 @@ class Robot(Checked):
         self._check_room()
         if self.driver.name == "franka" and self.dof != 7:
             raise ValueError(f"driver franka drives 7 joints, but the robot has {self.dof}: use driver topic")
+        for name, expected in (("collision_torque", 7), ("collision_force", 6)):
+            if len(getattr(self.driver, name)) != expected:
+                raise ValueError(f"{name} has {len(getattr(self.driver, name))} values: give {expected}")
 
     def _check_lengths(self) -> None:
         for part in (self.limits, self.task, self.reset):
