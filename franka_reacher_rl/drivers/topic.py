@@ -11,7 +11,7 @@ import array
 import numpy as np
 from rclpy.duration import Duration
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 
 from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
@@ -64,7 +64,10 @@ class TopicDriver:
         """Publish a velocity, (joints,) in rad/s, if the controller is known to take it as one."""
         if self._controller.order is not None:
             ordered = velocity[self._controller.order]
-            self._commands.publish(Float64MultiArray(data=array.array("d", ordered.tobytes())))
+            joints = " ".join([self._joints[i] for i in self._controller.order])
+            # The label tells the command guard the controller's order; controllers ignore the layout.
+            layout = MultiArrayLayout(dim=[MultiArrayDimension(label=joints, size=ordered.size, stride=ordered.size)])
+            self._commands.publish(Float64MultiArray(layout=layout, data=array.array("d", ordered.tobytes())))
 
     def fault(self) -> str:
         """Return what is wrong with the joint states or with the controller, or an empty string."""

@@ -19,7 +19,7 @@ from launch_ros.parameter_descriptions import Parameter
 from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
-from franka_reacher_rl.launching.controller import BRAKING, deactivate
+from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
 from franka_reacher_rl.launching.middleware import middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.viewers import state_publisher, viewers

@@ -52,10 +52,11 @@ class CommandGuard(Node):
         self.steady_timer(HEARTBEAT_PERIOD, self._publish_heartbeat)
 
     def _on_command(self, message: Float64MultiArray) -> None:
-        if message.layout.dim and message.layout.dim[0].label == NAME:
+        label = message.layout.dim[0].label if message.layout.dim else ""
+        if label == NAME:
             return
         was_braking = self._guard.braking
-        self._guard.on_command(steady_seconds(), np.asarray(message.data, float))
+        self._guard.on_command(steady_seconds(), np.asarray(message.data, float), label.split())
         if was_braking and not self._guard.braking:
             self.get_logger().info("the bridge commands again", throttle_duration_sec=5.0)
         self._set_alarm()

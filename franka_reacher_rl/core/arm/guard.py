@@ -7,6 +7,7 @@ command. It imports NumPy and nothing heavier, so that it starts quickly.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,8 +31,9 @@ class Guard:
     """
 
     def __init__(self, robot: Robot) -> None:
-        limits = robot.limits
-        self._limits = Limits(*(np.asarray(v, float) for v in (limits.velocity, limits.acceleration, limits.jerk)))
+        self._robot = robot
+        self._joints = tuple(robot.joints)  # in the order of the commands
+        self._limits = self._limits_of(robot.joints)
         self._period = 1.0 / robot.driver.control_rate
         self._deadline = max(robot.driver.deadline, self._period)
         self._motion = Motion.rest(robot.dof)
@@ -44,10 +46,22 @@ class Guard:
         """Whether the arm needs no guard: it is commanded zero."""
         return not self._motion.velocity.any()
 
-    def on_command(self, now: float, velocity: Vector) -> None:
-        """Take a command of the bridge, (joints,) in rad/s; one that is not finite or has another length is ignored."""
+    def _limits_of(self, joints: Sequence[str]) -> Limits:
+        limits, order = self._robot.limits, [self._robot.joints.index(joint) for joint in joints]
+        return Limits(*(np.asarray(v, float)[order] for v in (limits.velocity, limits.acceleration, limits.jerk)))
+
+    def on_command(self, now: float, velocity: Vector, joints: Sequence[str] = ()) -> None:
+        """Take a command of the bridge; one that is not finite or has another length is ignored.
+
+        Args:
+            now: Current time, s.
+            velocity: Joint velocities, (joints,) in rad/s.
+            joints: Their names, in the controller's order; empty: that of the robot file.
+        """
         if velocity.shape != self._motion.velocity.shape or not np.isfinite(velocity).all():
             return
+        if joints and tuple(joints) != self._joints and sorted(joints) == sorted(self._robot.joints):
+            self._joints, self._limits = tuple(joints), self._limits_of(joints)
         full = self._limits.acceleration
         acceleration = clipped((velocity - self._motion.velocity) / self._period, -full, full)
         self._motion = Motion(velocity, acceleration)

@@ -69,6 +69,19 @@ def test_a_silent_bridge_is_followed_by_a_ramp_to_zero_within_the_limits(name: s
     assert not any(velocity.any() for time, velocity in sent if time >= rest)
 
 
+def test_each_joint_is_braked_within_its_own_limit_in_the_controllers_order() -> None:
+    robot = robot_of("panda_sim")
+    robot = replace(robot, limits=replace(robot.limits, acceleration=[2.0, *robot.limits.acceleration[1:]]))
+    reverse = list(range(robot.dof))[::-1]
+    joints = [robot.joints[i] for i in reverse]
+    guard = Guard(robot)
+    guard.on_command(0.0, np.full(7, 0.5), joints)
+    v = np.array([np.full(7, 0.5), *(velocity for _, velocity in run(guard, 10.0))])
+    greatest = np.abs(np.diff(v, axis=0)).max(axis=0) * robot.driver.control_rate
+    np.testing.assert_array_less(greatest, np.asarray(robot.limits.acceleration)[reverse] * (1.0 + 1e-9))
+    assert greatest[-1] > 1.0, "the slow joint brakes"
+
+
 def test_the_guard_is_silent_while_the_bridge_commands_and_after_it_has_ended_at_rest() -> None:
     robot = robot_of("panda_sim")
     guard = Guard(robot)

@@ -25,7 +25,13 @@ _TIGHTER: dict[str, dict[str, Callable[..., Any]]] = {
         "workspace_lower": np.maximum,
         "workspace_upper": np.minimum,
     },
-    "driver": {"deadline": np.minimum, "lag": np.maximum, "delay": np.maximum},
+    "driver": {
+        "deadline": np.minimum,
+        "lag": np.maximum,
+        "delay": np.maximum,
+        "collision_torque": np.minimum,
+        "collision_force": np.minimum,
+    },
     "bridge": {
         "command_timeout": np.minimum,
         "latch_after": np.minimum,

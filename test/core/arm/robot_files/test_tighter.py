@@ -56,13 +56,21 @@ def test_what_is_no_limit_stays_the_runs() -> None:
     assert tighter(ROBOT, other) == (ROBOT, [])
 
 
+def test_the_lower_collision_thresholds_apply() -> None:
+    fr3 = Robot.load("fr3")
+    sensitive = replace(fr3, driver=replace(fr3.driver, collision_torque=[5.0] * 7))
+    assert tighter(fr3, sensitive) == (sensitive, ["driver.collision_torque"])
+    assert tighter(sensitive, fr3) == (sensitive, [])
+
+
 def test_frames_that_either_file_guards_are_guarded() -> None:
     elbow, wide = GuardedFrame("panda_link4", [-1.0, -1.0, 0.1]), GuardedFrame("panda_link4", [-2.0, -0.5, 0.0])
     robot, names = tighter(changed("model", guarded_frames=[elbow]), changed("model", guarded_frames=[wide]))
     assert names == ["model.guarded_frames"]
     assert robot.model.guarded_frames == [GuardedFrame("panda_link4", [-1.0, -0.5, 0.1])]
-    assert tighter(ROBOT, changed("model", guarded_frames=[elbow]))[0].model.guarded_frames == [elbow]
-    assert tighter(changed("model", guarded_frames=[elbow]), ROBOT)[1] == []
+    both = [*ROBOT.model.guarded_frames, elbow]
+    assert tighter(ROBOT, changed("model", guarded_frames=[elbow]))[0].model.guarded_frames == both
+    assert tighter(changed("model", guarded_frames=both), ROBOT)[1] == []
 
 
 @pytest.mark.parametrize(

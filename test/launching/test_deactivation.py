@@ -16,7 +16,7 @@ from controller_manager_msgs.srv import SwitchController
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from franka_reacher_rl.launching.controller import deactivate
+from franka_reacher_rl.launching.deactivation import deactivate
 
 
 @pytest.fixture
