@@ -64,12 +64,12 @@ def test_the_lower_collision_thresholds_apply() -> None:
 
 
 def test_frames_that_either_file_guards_are_guarded() -> None:
-    elbow, wide = GuardedFrame("panda_link4", [-1.0, -1.0, 0.1]), GuardedFrame("panda_link4", [-2.0, -0.5, 0.0])
-    robot, names = tighter(changed("model", guarded_frames=[elbow]), changed("model", guarded_frames=[wide]))
+    wrist, wide = GuardedFrame("panda_link6", [-1.0, -1.0, 0.1]), GuardedFrame("panda_link6", [-2.0, -0.5, 0.0])
+    robot, names = tighter(changed("model", guarded_frames=[wrist]), changed("model", guarded_frames=[wide]))
     assert names == ["model.guarded_frames"]
-    assert robot.model.guarded_frames == [GuardedFrame("panda_link4", [-1.0, -0.5, 0.1])]
-    both = [*ROBOT.model.guarded_frames, elbow]
-    assert tighter(ROBOT, changed("model", guarded_frames=[elbow]))[0].model.guarded_frames == both
+    assert robot.model.guarded_frames == [GuardedFrame("panda_link6", [-1.0, -0.5, 0.1])]
+    both = [*ROBOT.model.guarded_frames, wrist]
+    assert tighter(ROBOT, changed("model", guarded_frames=[wrist]))[0].model.guarded_frames == both
     assert tighter(changed("model", guarded_frames=both), ROBOT)[1] == []
 
 
