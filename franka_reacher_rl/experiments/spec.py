@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from franka_reacher_rl.core.arm.model_digest import model_digest
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_digest import model_digest
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_mapping
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from franka_reacher_rl.core.arm.model_digest import model_digest
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_digest import model_digest
 from franka_reacher_rl.core.arm.robot_files.tighter import tighter
 from franka_reacher_rl.core.base.fields import to_mapping
 from franka_reacher_rl.core.base.files import without_none, write_atomic

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from franka_reacher_rl.core.arm import model_digest
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files import model_digest
 from franka_reacher_rl.core.base.paths import scene_path
 from franka_reacher_rl.core.base.provenance import digest_code
 from franka_reacher_rl.experiments import provenance

@@ -104,12 +104,12 @@ def test_a_third_party_mjcf_works(tmp_path: Path, robot: Robot) -> None:
         <body name="b" pos="0.3 0 0.3"><joint name="j2" axis="0 1 0" armature="0.5"/><geom size="0.1"/>
           <camera name="wrist_camera"/><site name="tip" pos="0.2 0 0"/></body></body></worldbody>
       <actuator><position joint="j1" kp="100"/></actuator><keyframe><key qpos="0 1"/></keyframe></mujoco>""")
-    two = [0.0, 0.0]
+    two, low, high = [0.0, 0.0], [-0.1, -0.1], [0.1, 0.1]
     other = dataclasses.replace(
         robot,
         joints=["j2", "j1"],
         limits=dataclasses.replace(robot.limits, **{k: v[:2] for k, v in vars(robot.limits).items()}),
-        task=dataclasses.replace(robot.task, action_scale=two, position_lower=two, position_upper=two),
+        task=dataclasses.replace(robot.task, action_scale=two, position_lower=low, position_upper=high),
         reset=dataclasses.replace(robot.reset, start_lower=two, start_upper=two, swing_lower=[], swing_upper=[]),
         model=dataclasses.replace(robot.model, mjcf=str(path), end_effector_frame="tip"),
     )

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import Limits
-from franka_reacher_rl.core.arm.robot import UNLIMITED, Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.sections import UNLIMITED
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 
 Box = tuple[Sequence[float], Sequence[float]]  # lower and upper corner, m

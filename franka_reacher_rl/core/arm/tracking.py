@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 
 from franka_reacher_rl.core.arm.health import JointMeasurement
-from franka_reacher_rl.core.arm.robot import DriverSettings
+from franka_reacher_rl.core.arm.robot_files.sections import DriverSettings
 from franka_reacher_rl.core.base.datatypes import Vector
 
 KEPT = 1.0  # s, how long commands are kept

@@ -7,7 +7,8 @@ import pytest
 from robots import ROBOTS
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics, check_start_poses, find_model
-from franka_reacher_rl.core.arm.robot import GuardedFrame, Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.sections import GuardedFrame
 
 # a (m), d (m) and alpha (rad) of joints 1 to 7 in Craig's convention, and d of the flange. Source: Franka Control
 # Interface documentation, "Denavit-Hartenberg parameters".

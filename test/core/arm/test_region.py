@@ -6,7 +6,8 @@ import numpy as np
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.region import Region
-from franka_reacher_rl.core.arm.robot import GuardedFrame, Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.sections import GuardedFrame
 
 
 def guarded(robot, *frames):

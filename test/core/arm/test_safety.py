@@ -12,7 +12,8 @@ from franka_reacher_rl.core.arm.correction import Reason
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_velocities
 from franka_reacher_rl.core.arm.region import Region
-from franka_reacher_rl.core.arm.robot import GuardedFrame, Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.sections import GuardedFrame
 from franka_reacher_rl.core.arm.safety import SafetyFilter
 
 DT = 0.01  # s

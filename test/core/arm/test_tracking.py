@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from franka_reacher_rl.core.arm.health import JointMeasurement
-from franka_reacher_rl.core.arm.robot import DriverSettings
+from franka_reacher_rl.core.arm.robot_files.sections import DriverSettings
 from franka_reacher_rl.core.arm.tracking import CycleClock, Tracking
 
 DT = 0.01

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from franka_reacher_rl.core.arm.robot import GuardedFrame, Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.sections import GuardedFrame
 
 # The safety limits of a robot file, and which of two values is tighter.
 _TIGHTER: dict[str, dict[str, Callable[..., Any]]] = {

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from franka_reacher_rl.core.arm.robot import GuardedFrame, Robot
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.sections import GuardedFrame
 from franka_reacher_rl.core.arm.robot_files.tighter import tighter
 
 ROBOT = Robot.load("panda_sim")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from franka_reacher_rl.core.arm.model_digest import digest_models
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_digest import digest_models
 
 MJCF = """
 <mujoco>
