@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -59,6 +60,7 @@ class Planner(Protocol):
     kinematics: Kinematics
     period: float  # s, of the control cycle
     hold: float  # s, longest time for which a command may be held
+    distance: Rows  # (joints, joints), quadratic form of the distance from the request
 
     def samples(self, cycles: int, cycle: float) -> Vector:
         """Return what sums up the velocities of a plan to samples of its paths, (paths, samples, cycles) in s."""
@@ -88,6 +90,7 @@ class Correction:
         self.rows: Rows = np.empty((0, len(x)))  # constraints: rows @ velocity <= bounds
         self.bounds: Vector = np.empty(0)
         self.plans: dict[bytes, tuple[Rows, Rows]] = {}
+        self.planned_places: dict[bytes, Rows] = {}
 
     def run(self) -> Filtered:
         """Choose a velocity, bound each joint, then check the plan and correct it until it is safe.
@@ -196,30 +199,42 @@ class Correction:
         if key not in self.plans:
             self.plans[key] = self._plan(self._motion(velocity))
         path, shifts = self.plans[key]
-        joints, faces = self._joints_hold(velocity, path, shifts), self._faces_hold(velocity, path, shifts)
+        joints, faces = self._joints_hold(velocity, path, shifts), self._faces_hold(velocity, path, shifts, key)
         return joints and faces
 
     def _joints_hold(self, velocity: Vector, path: Rows, shifts: Rows) -> bool:
         """Return whether a plan keeps the joint range; if not, narrow the bounds of the joints that leave it."""
-        top, bottom = path.max(axis=1), path.min(axis=1)  # (paths, joints)
         upper, lower = self.region.position_upper, self.region.position_lower
-        if (top <= upper).all() and (bottom >= lower).all():
-            return True
-        highest = self.x if self.strict else np.maximum(self.x, self.braking.max(axis=1))
-        lowest = self.x if self.strict else np.minimum(self.x, self.braking.min(axis=1))
-        too_high = top > np.maximum(upper, highest) + JOINT_TOLERANCE
-        too_low = bottom < np.minimum(lower, lowest) - JOINT_TOLERANCE
-        if not (too_high | too_low).any():
-            return True
+        above, below = (path > upper).any(), (path < lower).any()
+        high = self._narrowed(1.0, upper, velocity, path, shifts) if above else None
+        low = self._narrowed(-1.0, -lower, velocity, path, shifts) if below else None
+        if high is not None:
+            self.high = np.maximum(np.minimum(self.high, high), self.low)
+        if low is not None:
+            self.low = np.minimum(np.maximum(self.low, -low), self.high)
+        return high is None and low is None
+
+    def _narrowed(self, side: float, limit: Vector, velocity: Vector, path: Rows, shifts: Rows) -> Vector | None:
+        """Return the highest velocities with which a plan keeps the limits of one side, or None if it keeps them.
+
+        Args:
+            side: 1 for the upper side; -1 for the lower side, where limits and result have the opposite sign.
+            limit: Limits of the joint positions, (joints,) in rad.
+            velocity: First velocity of the plan, (joints,) in rad/s.
+            path: Positions of the plan, as `_plan` returns them.
+            shifts: Shifts of the plan, as `_plan` returns them.
+        """
+        top, reach = (side * path).max(axis=1), side * self.x  # (paths, joints)
+        if not self.strict:
+            reach = np.maximum(reach, (side * self.braking).max(axis=1))
+        wall = np.maximum(limit, reach)
+        beyond = top > wall + JOINT_TOLERANCE
+        if not beyond.any():
+            return None
         self._add_reason(Reason.JOINT_LIMIT)
-        self._share(np.maximum(upper, highest), top, highest, too_high)
-        self._share(-np.minimum(lower, lowest), -bottom, -lowest, too_low)
-        aim, time = AIM * self.region.position_margin, shifts[:, -1:]
-        high = np.where(too_high, velocity - (top - np.maximum(upper - aim, highest)) / time, np.inf).min(axis=0)
-        low = np.where(too_low, velocity + (np.minimum(lower + aim, lowest) - bottom) / time, -np.inf).max(axis=0)
-        self.high = np.maximum(np.minimum(self.high, high), self.low)
-        self.low = np.minimum(np.maximum(self.low, low), self.high)
-        return False
+        self._share(wall, top, reach, beyond)
+        excess = top - np.maximum(limit - AIM * self.region.position_margin, reach)
+        return np.asarray(np.where(beyond, side * velocity - excess / shifts[:, -1:], np.inf).min(axis=0))
 
     # -- faces ----------------------------------------------------------------------------------------------------
 
@@ -229,15 +244,18 @@ class Correction:
         if (self.place > self.faces.bound + self.region.margin).any():
             self._add_reason(Reason.OUTSIDE_WORKSPACE)
         self.jacobian = self.faces.jacobian(self.kinematics, self.x)
+        self.slopes, self.room = np.abs(self.jacobian), self.faces.bound - self.place
         approach = np.maximum(self.aim - self.place, 0.0) / self.approach_time
         self.rows = self.jacobian
         self.bounds = np.maximum(approach, self.jacobian @ self.brake.velocity)
 
-    def _faces_hold(self, velocity: Vector, path: Rows, shifts: Rows) -> bool:
+    def _faces_hold(self, velocity: Vector, path: Rows, shifts: Rows, key: bytes) -> bool:
         """Return whether a plan keeps all faces; if not, constrain the velocity along those that it leaves."""
-        if not len(self.faces) or self._far_from_faces(path):
-            return True
-        places = self._places(path)
+        places = self.planned_places.get(key)
+        if places is None:
+            if not len(self.faces) or self._far_from_faces(path):
+                return True
+            places = self.planned_places[key] = self._places(path)
         top = places.max(axis=1)  # (paths, faces)
         if not (top > self.faces.bound + SPACE_TOLERANCE).any():
             return True
@@ -248,17 +266,21 @@ class Correction:
             return True
         self._add_reason(Reason.WORKSPACE)
         self._share(wall, top, reach, beyond)
-        for i, face in np.argwhere(beyond):
+        rows, bounds, jacobians = [], [], dict[tuple[int, int], Rows]()
+        for i, face in np.argwhere(beyond).tolist():
             sample = int(places[i, :, face].argmax())
-            row = self.faces.jacobian(self.kinematics, path[i, sample])[face] * shifts[i, sample]
-            bound = max(self.aim[face], reach[i, face]) - places[i, sample, face] + row @ velocity
-            self.rows = np.concatenate([self.rows, row[None]])
-            self.bounds = np.append(self.bounds, bound)
+            if (i, sample) not in jacobians:
+                jacobians[i, sample] = self.faces.jacobian(self.kinematics, path[i, sample]) * shifts[i, sample]
+            row = jacobians[i, sample][face]
+            rows.append(row)
+            bounds.append(max(self.aim[face], reach[i, face]) - places[i, sample, face] + row @ velocity)
+        self.rows = np.concatenate([self.rows, rows])
+        self.bounds = np.concatenate([self.bounds, bounds])
         return False
 
     def _share(self, wall: Rows, top: Rows, reach: Rows, beyond: Rows) -> None:
         """Estimate the largest step from braking, which comes to `reach`, to a velocity that comes to `top`."""
-        if not self.strict and beyond.any():
+        if not self.strict:
             self.share = min(self.share, float(((wall - reach)[beyond] / (top - reach)[beyond]).min()))
 
     def _places(self, path: Rows) -> Rows:
@@ -275,7 +297,7 @@ class Correction:
         """Return whether the path reaches no face, by its first-order displacement and a bound of the remainder."""
         way = np.abs(path - self.x).max(axis=(0, 1))
         curvature = 0.5 * self.kinematics.reach * way.sum() ** 2
-        return bool((np.abs(self.jacobian) @ way + curvature < self.faces.bound - self.place).all())
+        return bool((self.slopes @ way + curvature < self.room).all())
 
     def _nearest(self) -> Vector | None:
         """Return the velocity nearest to the target within all bounds, or None if there is none."""
@@ -283,13 +305,14 @@ class Correction:
         if not len(self.faces) or not (self.rows @ velocity > self.bounds + SPACE_TOLERANCE).any():
             return velocity
         self._add_reason(Reason.WORKSPACE)
-        upper = np.concatenate([self.high, self.bounds])
-        lower = np.concatenate([self.low, np.full(len(self.bounds), -1e30)])
+        bounds = np.full((2, len(self.low) + len(self.bounds)), -1e30)
+        upper, lower = bounds
+        upper[: len(self.low)], upper[len(self.low) :], lower[: len(self.low)] = self.high, self.bounds, self.low
         sense = np.zeros(len(upper), np.int32)
         solution, _, flag, _ = daqp.solve(
-            np.eye(len(self.x)), -self.target, np.ascontiguousarray(self.rows), upper, lower, sense, primal_tol=1e-9
+            self.owner.distance, -self.target, np.ascontiguousarray(self.rows), upper, lower, sense, primal_tol=1e-9
         )
-        if flag <= 0 or not np.isfinite(solution).all():
+        if flag <= 0 or not math.isfinite(solution @ solution):
             return None
         return clipped(solution, self.low, self.high)
 

@@ -45,12 +45,11 @@ class Kinematics:
         self._frame = self._frame_id(robot.model.end_effector_frame, path)
         guarded = [self._frame_id(guard.frame, path) for guard in robot.model.guarded_frames]
         self._points = [self._frame, *guarded]
-        self.position_lower: Vector = self._model.lowerPositionLimit[
-            self._order
-        ].copy()  # (joints,), rad, from the URDF
-        self.position_upper: Vector = self._model.upperPositionLimit[
-            self._order
-        ].copy()  # (joints,), rad, from the URDF
+        # Views of Pinocchio's results, which each call of its forward kinematics overwrites.
+        self._translations = [self._data.oMf[frame].translation for frame in self._points]
+        # Limits of the URDF, (joints,) in rad.
+        self.position_lower: Vector = self._model.lowerPositionLimit[self._order].copy()
+        self.position_upper: Vector = self._model.upperPositionLimit[self._order].copy()
         _check_limits(self, robot, path)
         offsets = [p.translation for p in self._model.jointPlacements]
         offsets.append(self._model.frames[self._frame].placement.translation)
@@ -74,13 +73,12 @@ class Kinematics:
 
         Point 0 is the end effector, and the others are `model.guarded_frames` in their order.
         """
-        frames = [self._points[i] for i in which]
+        translations = [self._translations[i] for i in which]
         ordered = path if self._in_order else self._model_orders(path)
-        places = np.empty((len(path), len(frames), 3))
+        places = np.empty((len(path), len(translations), 3))
         for row, q in zip(places, ordered, strict=True):
-            pinocchio.forwardKinematics(self._model, self._data, q)
-            for place, frame in zip(row, frames, strict=True):
-                place[:] = pinocchio.updateFramePlacement(self._model, self._data, frame).translation
+            pinocchio.framesForwardKinematics(self._model, self._data, q)
+            row[:] = translations
         return places if self._at_origin else (places - self._base.translation) @ self._base.rotation
 
     def point_jacobians(self, q: Vector, which: Sequence[int]) -> Vector:

@@ -122,17 +122,19 @@ def _jerky_brake(motion: Motion, limits: Limits, dt: float) -> Rows:
     """Return the velocities while braking as `brake` does, several times faster in plain floats."""
     velocities, accelerations = motion.velocity.tolist(), motion.acceleration.tolist()
     full, jerk, changes = limits.acceleration.tolist(), limits.jerk.tolist(), (limits.jerk * dt).tolist()
-    ramp = [velocities]
+    ramp, limits_of = [velocities], list(zip(full, changes))
     while (any(velocities) or any(accelerations)) and len(ramp) < LONGEST_STOP:
         rate = _brake_rate(velocities, accelerations, full, changes, dt, jerk)
-        wanted = [-rate * v for v in velocities]
-        accelerations = [
-            min(max(w, a - change, -most), a + change, most)
-            for w, a, change, most in zip(wanted, accelerations, changes, full)
-        ]
-        straight = accelerations == wanted
-        velocities = [v + dt * a for v, a in zip(velocities, accelerations)]
-        velocities = [0.0 if -STILL < v < STILL else v for v in velocities]
+        before, velocities, accelerations, straight = zip(velocities, accelerations, limits_of), [], [], True
+        for v, a, (most, change) in before:
+            wanted = -rate * v
+            low, high = a - change, a + change
+            low, high = low if low > -most else -most, high if high < most else most
+            a = low if wanted < low else high if wanted > high else wanted
+            straight = straight and a == wanted
+            v += dt * a
+            velocities.append(0.0 if -STILL < v < STILL else v)
+            accelerations.append(a)
         ramp.append(velocities)
         if straight and any(velocities):
             return np.concatenate([ramp, _straight_brake(np.array(velocities), rate / (1.0 - dt * rate), limits, dt)])
@@ -183,15 +185,20 @@ def _brake_rate(
     """
     rate = 1.0 / period
     for v, a, most, change, j in zip(velocities, accelerations, full, changes, jerk):
-        speed = abs(v)
+        speed, slowing = (v, -a) if v > 0.0 else (-v, a)
         if speed > STILL:
-            size, step = speed / period, j * period
+            size, step, wanted = speed / period, j * period, rate * speed
+            enough = size >= step and wanted * wanted <= size * step  # the joint can level out from this deceleration
+            if enough and wanted <= most and (slowing < 0.0 or wanted <= slowing + change):
+                continue
             m = int(0.5 * (math.sqrt(1.0 + 8.0 * size / step) - 1.0))
-            hardest = min((size + step * m * (m + 1.0) / 2.0) / (m + 1.0), most)
-            slowing = -a if v > 0.0 else a
-            if slowing >= 0.0:  # a joint that still speeds up follows later
-                hardest = min(hardest, slowing + change)
-            rate = min(rate, hardest / speed)
+            hardest = (size + step * m * (m + 1.0) / 2.0) / (m + 1.0)
+            if hardest > most:
+                hardest = most
+            if slowing >= 0.0 and hardest > slowing + change:  # a joint that still speeds up follows later
+                hardest = slowing + change
+            if wanted > hardest:
+                rate = hardest / speed
     return rate
 
 

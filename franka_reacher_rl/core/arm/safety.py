@@ -36,6 +36,7 @@ class SafetyFilter:
         self.period = 1.0 / robot.driver.control_rate
         self.hold = max(robot.driver.deadline, self.period)  # s, longest time for which a command may be held
         self.straight = self.period >= region.limits.free_cycle  # whether the arm brakes on a straight line
+        self.distance = np.eye(robot.dof)
         self._near: dict[bytes, Faces] = {}  # by the mask of the faces that are near
         self._lag = robot.driver.lag
         self._samples: dict[tuple[int, float], Vector] = {}

@@ -63,6 +63,18 @@ def test_the_jacobian_is_the_derivative_of_the_pose(name):
         np.testing.assert_allclose(jacobian[3:, joint], [turn[2, 1], turn[0, 2], turn[1, 0]], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["panda_sim", "ur5e_sim"])
+def test_points_are_those_of_each_configuration(name):
+    robot = Robot.load(name)
+    kinematics, random = Kinematics(robot), np.random.default_rng(0)
+    path = np.array([robot.draw_start(random) for _ in range(4)])
+    points = kinematics.points(path, [1, 0])
+    np.testing.assert_allclose(points[:, 1], [kinematics.forward(q)[:3, 3] for q in path], atol=1e-12)
+    guarded = replace(robot.model, end_effector_frame=robot.model.guarded_frames[0].frame)
+    other = Kinematics(replace(robot, model=guarded))
+    np.testing.assert_allclose(points[:, 0], [other.forward(q)[:3, 3] for q in path], atol=1e-12)
+
+
 def test_vectors_have_the_robot_files_joint_order():
     robot = Robot.load("panda_sim")
     limits = replace(robot.limits, **{name: value[::-1] for name, value in vars(robot.limits).items()})
