@@ -194,6 +194,18 @@ def test_an_arm_whose_bridge_dies_or_hangs_comes_to_rest(drill: Drill, number: i
         drill.turn()
 
 
+def test_a_killed_bridge_can_be_replaced(drill: Drill) -> None:
+    """The new bridge waits until DDS forgets the dead one, which looks like a second bridge, and takes the arm over."""
+    drill.start_arm()
+    drill.turn()
+    drill.rest_after(drill.signal("robot_bridge", signal.SIGKILL))
+    drill.processes.pop("robot_bridge").wait()
+    drill.status = RobotStatus()
+    drill.start("robot_bridge", robot="panda_sim")
+    drill.until(lambda: drill.status.mode == "ready", 60.0)
+    drill.turn()
+
+
 def test_without_a_guard_the_arm_would_move_on(drill: Drill) -> None:
     drill.start_arm(guard=False)
     drill.turn()
