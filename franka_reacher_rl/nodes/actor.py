@@ -85,8 +85,14 @@ class Actor(Node):
         if blob is None:
             self.get_logger().warning(self._reader.refusal, throttle_duration_sec=5.0)
             return
+        try:
+            step = self._loop.on_policy(blob.version, steady_from_stamp(message.stamp), blob.weights)
+        except ValueError as error:
+            kept = f"policy {self._loop.version} stays" if self._loop.version is not None else "there is no other"
+            self.get_logger().error(f"policy {blob.version} is refused: {error}; {kept}", throttle_duration_sec=5.0)
+            return
         self._policies += 1
-        self._follow(self._loop.on_policy(blob.version, steady_from_stamp(message.stamp), blob.weights))
+        self._follow(step)
 
     def _on_tick(self, message: msg.Tick) -> None:
         self._follow(self._loop.on_tick(tick_from_msg(message)))

@@ -117,6 +117,21 @@ def test_rows_carry_the_action_that_led_to_them(around):
     assert final.truncated and not final.terminated
 
 
+def test_a_policy_that_is_not_finite_is_refused_and_the_actor_goes_on(around, capfd):
+    until = around.probe.until
+    weight = next(around.sac.policy.parameters())
+    kept = weight.detach().clone()
+    weight.data.fill_(float("nan"))
+    around.policy(1)
+    until(lambda: "policy 1 is refused" in capfd.readouterr().err)
+    weight.data.copy_(kept)
+    around.policy(2)
+    around.observe(1, 0)
+    around.tick(1, 0, version=2)
+    until(lambda: around.actions)
+    assert around.actions[0].policy_version == 2 and np.isfinite(around.actions[0].action).all()
+
+
 def test_a_policy_of_another_network_is_refused(probe_after):
     probe = probe_after(*PARAMETERS, "-p", "network.hidden:=[16, 16]")
     around = Around(probe, inline=False)

@@ -44,8 +44,8 @@ class UpdateThread:
         budget = UpdateBudget(settings.warmup_steps, settings.max_updates_per_step)
         self._rules = Learner(trainer, budget, self.stopwatch)
         self._changed = threading.Condition()
-        self._stopping = False
-        self._checkpoint_due = time.monotonic() + settings.checkpoint_period
+        self._stopping = self._updated = False
+        self._checkpoint_due = time.monotonic()  # the first policy is saved at once
         self.failure: BaseException | None = None  # what ended the thread
         self._thread = threading.Thread(target=self._run, name="updates", daemon=True)
 
@@ -108,6 +108,8 @@ class UpdateThread:
                 time.sleep(self._settings.extra_update_time)
         with self.stopwatch.part("publishing"):
             self._publish_policy()
+        if not self._updated:  # so that a run which ends early has a trained policy
+            self._updated, self._checkpoint_due = True, time.monotonic()
 
     def _save_if_due(self) -> None:
         now, period = time.monotonic(), self._settings.checkpoint_period

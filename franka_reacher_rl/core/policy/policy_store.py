@@ -13,6 +13,7 @@ import logging
 import mmap
 import os
 import socket
+import stat
 import struct
 import tempfile
 import uuid
@@ -115,7 +116,7 @@ class PolicyWriter:
         self.close()
 
     def _open(self, size: int) -> None:
-        self._room = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._room = _room(size)
         errors = []
         for directory in self._directories:
             remove_stale(directory)
@@ -209,8 +210,7 @@ class PolicyReader:
             return True
         self.close()
         try:
-            with open(announcement.shared_memory, "rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._map = _map(Path(announcement.shared_memory), announcement.size)
         except (OSError, ValueError) as error:
             self.refusal = (
                 f"cannot open {announcement.shared_memory} ({error}): the learner has exited, or it runs in a "
@@ -241,6 +241,39 @@ class PolicyReader:
         raw = self._map[slot * _HEADER : slot * _HEADER + _FIELDS.size + _CHECK.size]
         fields, check = raw[: _FIELDS.size], raw[_FIELDS.size :]
         return fields if _CHECK.pack(zlib.crc32(fields)) == check else b""
+
+
+def _room(size: int) -> int:
+    """Return the bytes of a slot for weights of a size."""
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _map(path: Path, size: int) -> mmap.mmap:
+    """Map the file of a policy; anything else that an announcement may name is refused.
+
+    Args:
+        path: The announced path.
+        size: Announced bytes of weights.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: It is not a file that `PolicyWriter` has created for weights of this size.
+    """
+    if not path.is_absolute() or not path.name.startswith(_PREFIX):
+        raise ValueError(f"its name does not begin with {_PREFIX}")
+    # Without O_NONBLOCK, opening a pipe would block.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status, whole = os.fstat(descriptor), _DATA + 2 * _room(size)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file")
+        if status.st_uid not in (os.getuid(), 0):
+            raise ValueError(f"it belongs to user {status.st_uid}, not to {os.getuid()} or root")
+        if status.st_size != whole:
+            raise ValueError(f"it has {status.st_size} bytes instead of {whole}")
+        return mmap.mmap(descriptor, whole, access=mmap.ACCESS_READ)
+    finally:
+        os.close(descriptor)
 
 
 def host_name() -> str:

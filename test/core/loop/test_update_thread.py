@@ -140,6 +140,16 @@ def test_a_failing_update_ends_the_thread_and_is_kept(make: Callable[..., Thread
     assert isinstance(thread.under_test.failure, RuntimeError)
 
 
+def test_the_first_policy_and_the_first_update_are_saved_at_once(make: Callable[..., Thread]) -> None:
+    thread = make(checkpoint_period=3600.0)
+    saved: list[int] = []
+    thread.trainer.save = lambda: saved.append(thread.trainer.updates)  # type: ignore[method-assign]
+    for step in range(4):
+        thread.step(step)
+    thread.under_test.stop(timeout=5.0)
+    assert saved == [0, 1]
+
+
 def test_checkpoints_are_saved_between_updates(make: Callable[..., Thread]) -> None:
     thread = make(checkpoint_period=1e-6)
     for step in range(3):

@@ -85,6 +85,33 @@ def test_what_does_not_fit_is_refused_with_the_reason(tmp_path: Path, change: di
         assert reader.read(announcement) == (1, b"weights") and reader.refusal == ""
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link", "sparse", "folder", "other name", "relative"])
+def test_only_the_file_of_a_writer_is_opened(tmp_path: Path, kind: str) -> None:
+    """An announcement comes from the network: what it names is opened neither blindly nor through a link."""
+    with PolicyWriter("run", "net", tmp_path) as writer:
+        announcement = writer.publish(b"weights", 1)
+        genuine = Path(announcement.shared_memory)
+        path = tmp_path / f"{genuine.name}-{kind}"
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "link":
+            path.symlink_to(genuine)
+        elif kind == "sparse":
+            with path.open("wb") as file:
+                file.truncate(6 << 30)
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "other name":
+            path = tmp_path / "secret"
+            path.write_bytes(genuine.read_bytes())
+        else:
+            path = Path(genuine.name)
+        reader = PolicyReader("net")
+        assert reader.read(replace(announcement, shared_memory=str(path))) is None
+        assert "cannot open" in reader.refusal
+        assert reader.read(announcement) == (1, b"weights"), "it still reads the right one"
+
+
 def test_a_reader_stays_with_the_first_run(tmp_path: Path) -> None:
     reader = PolicyReader("net")
     with PolicyWriter("one", "net", tmp_path) as one, PolicyWriter("two", "net", tmp_path) as two:
