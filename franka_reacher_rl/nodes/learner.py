@@ -71,8 +71,10 @@ class Learner(Node):
 
     def _restore(self) -> None:
         if self._trainer.restore() is None:
-            self.get_logger().warning(f"no checkpoint in {self._run_dir}: learning starts anew")
-            return
+            raise ValueError(
+                f"resume: {self._run_dir} has no checkpoint that can be read, so what was learned is lost: start a new "
+                "run in another folder, without resume"
+            )
         updates, steps = self._trainer.updates, self._trainer.stored_steps
         self.get_logger().info(f"resumed from the checkpoint of update {updates} with {steps} stored steps")
 

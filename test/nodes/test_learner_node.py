@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId
@@ -72,15 +74,27 @@ def test_each_request_is_answered_after_an_update_once_warmed_up(probe_after, tm
 
 
 def test_a_resumed_learner_continues(probe_after, tmp_path: Path) -> None:
-    around = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path}", "-p", "resume:=true"))
+    arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}")
+    first = Around(probe_after(*arguments))
     for step in range(8):
-        around.step(1, step)
-    around.learner.on_stop()
+        first.step(1, step)
+    version = first.policies[-1].version
+    first.probe.close()
+    rclpy.try_shutdown()
     assert (tmp_path / "policy.safetensors").is_file()
-    resumed = around.probe.add(Learner())
-    around.probe.until(lambda: any(s.run_id == resumed._run_id for s in around.statuses))
-    status = next(s for s in around.statuses if s.run_id == resumed._run_id)
-    assert status.stored_steps == 7 and status.policy_version == around.policies[-1].version > 0
+    resumed = Around(probe_after(*arguments, "-p", "resume:=true"))
+    resumed.probe.until(lambda: resumed.statuses)
+    assert resumed.statuses[0].stored_steps == 7 and resumed.statuses[0].policy_version == version > 0
+
+
+def test_a_run_without_a_readable_checkpoint_is_not_resumed(ros, tmp_path: Path) -> None:
+    """Learning on from random weights would look like a resumed run."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / "checkpoint-0000000007-000000000012.safetensors").write_bytes(b"torn")
+    ros(*PARAMETERS, "-p", f"run_dir:={tmp_path}", "-p", "resume:=true")
+    with pytest.raises(ValueError, match="no checkpoint that can be read"):
+        Learner()
 
 
 def test_diagnostics_name_what_the_learner_lacks(probe_after) -> None:

@@ -97,6 +97,20 @@ def test_a_restored_trainer_continues_identically(tmp_path: Path) -> None:
     assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
+def test_a_trainer_is_restored_from_before_its_first_transition(tmp_path: Path) -> None:
+    first = trainer(tmp_path)
+    assert first.save(wait=True) and first.save_error == ""
+    resumed = trainer(tmp_path, seed=5)
+    assert resumed.restore() is not None
+    assert (resumed.updates, resumed.stored_steps) == (0, 0)
+    ends = []
+    for one in (first, resumed):
+        add(one, 0, 30)
+        ends.append(updated(one, 2))
+        one.close()
+    assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
 def test_without_a_folder_nothing_is_saved() -> None:
     made = trainer()
     assert not made.save(wait=True) and not made.saving
