@@ -127,6 +127,7 @@ class Bench:
         self.bridge.kill()
         self.bridge.wait()
         self.executor.shutdown()
+        self.move_to.destroy()  # it would keep the node, and DDS trying to reach processes that are dead
         self.node.destroy_node()
         rclpy.shutdown()
 

@@ -160,6 +160,7 @@ class Drill:
             process.wait()
         self._executor.shutdown()
         self._thread.join(5.0)
+        self.move_to.destroy()  # it would keep the node, and DDS trying to reach processes that are dead
         self.node.destroy_node()
 
 
