@@ -11,7 +11,7 @@ import array
 import numpy as np
 from rclpy.duration import Duration
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
@@ -39,6 +39,7 @@ class TopicDriver:
         self._discovered: float | None = None  # s, when a subscriber of the commands was discovered
         self._state_fault = ""
         self._indices: tuple[list[str], list[int]] = ([], [])
+        self._message, self._order = Float64MultiArray(), list[int]()  # whose layout names the joints in this order
         self._commands = node.create_publisher(Float64MultiArray, robot.driver.command_topic, qos.RELIABLE)
         self._controller = Controller(node, robot, self._commands.topic_name)
         node.create_subscription(JointState, robot.driver.state_topic, self._on_state, qos.NEWEST)
@@ -62,12 +63,16 @@ class TopicDriver:
 
     def send(self, velocity: Vector) -> None:
         """Publish a velocity, (joints,) in rad/s, if the controller is known to take it as one."""
-        if self._controller.order is not None:
-            ordered = velocity[self._controller.order]
-            joints = " ".join([self._joints[i] for i in self._controller.order])
+        order = self._controller.order
+        if order is None:
+            return
+        if order != self._order:
+            self._order = order
             # The label tells the command guard the controller's order; controllers ignore the layout.
-            layout = MultiArrayLayout(dim=[MultiArrayDimension(label=joints, size=ordered.size, stride=ordered.size)])
-            self._commands.publish(Float64MultiArray(layout=layout, data=array.array("d", ordered.tobytes())))
+            joints = " ".join(self._joints[i] for i in order)
+            self._message.layout.dim = [MultiArrayDimension(label=joints, size=len(order), stride=len(order))]
+        self._message.data = array.array("d", velocity[order].tobytes())
+        self._commands.publish(self._message)
 
     def fault(self) -> str:
         """Return what is wrong with the joint states or with the controller, or an empty string."""

@@ -69,6 +69,15 @@ class Planner(Protocol):
         """Return the faces that a plan may reach, and how far along each of them its point is, (faces,) in m."""
 
 
+@dataclass
+class Plan:
+    """The plan of a velocity, as `Correction._plan` returns it, and how far along the faces it leads, once needed."""
+
+    path: Rows  # (paths, samples, joints), rad
+    shifts: Rows  # (paths, samples), s
+    places: Rows | None = None  # (paths, samples, faces), m
+
+
 class Correction:
     """Finds the safe velocity nearest to a request, for one call of the filter."""
 
@@ -89,8 +98,7 @@ class Correction:
         self.brake = brake(last, self.limits, dt, owner.period)
         self.rows: Rows = np.empty((0, len(x)))  # constraints: rows @ velocity <= bounds
         self.bounds: Vector = np.empty(0)
-        self.plans: dict[bytes, tuple[Rows, Rows]] = {}
-        self.planned_places: dict[bytes, Rows] = {}
+        self.plans: dict[bytes, Plan] = {}
 
     def run(self) -> Filtered:
         """Choose a velocity, bound each joint, then check the plan and correct it until it is safe.
@@ -197,34 +205,33 @@ class Correction:
         self.share = 1.0
         key = velocity.tobytes()
         if key not in self.plans:
-            self.plans[key] = self._plan(self._motion(velocity))
-        path, shifts = self.plans[key]
-        joints, faces = self._joints_hold(velocity, path, shifts), self._faces_hold(velocity, path, shifts, key)
+            self.plans[key] = Plan(*self._plan(self._motion(velocity)))
+        plan = self.plans[key]
+        joints, faces = self._joints_hold(velocity, plan), self._faces_hold(velocity, plan)
         return joints and faces
 
-    def _joints_hold(self, velocity: Vector, path: Rows, shifts: Rows) -> bool:
+    def _joints_hold(self, velocity: Vector, plan: Plan) -> bool:
         """Return whether a plan keeps the joint range; if not, narrow the bounds of the joints that leave it."""
         upper, lower = self.region.position_upper, self.region.position_lower
-        above, below = (path > upper).any(), (path < lower).any()
-        high = self._narrowed(1.0, upper, velocity, path, shifts) if above else None
-        low = self._narrowed(-1.0, -lower, velocity, path, shifts) if below else None
+        above, below = (plan.path > upper).any(), (plan.path < lower).any()
+        high = self._narrowed(1.0, upper, velocity, plan) if above else None
+        low = self._narrowed(-1.0, -lower, velocity, plan) if below else None
         if high is not None:
             self.high = np.maximum(np.minimum(self.high, high), self.low)
         if low is not None:
             self.low = np.minimum(np.maximum(self.low, -low), self.high)
         return high is None and low is None
 
-    def _narrowed(self, side: float, limit: Vector, velocity: Vector, path: Rows, shifts: Rows) -> Vector | None:
+    def _narrowed(self, side: float, limit: Vector, velocity: Vector, plan: Plan) -> Vector | None:
         """Return the highest velocities with which a plan keeps the limits of one side, or None if it keeps them.
 
         Args:
             side: 1 for the upper side; -1 for the lower side, where limits and result have the opposite sign.
             limit: Limits of the joint positions, (joints,) in rad.
             velocity: First velocity of the plan, (joints,) in rad/s.
-            path: Positions of the plan, as `_plan` returns them.
-            shifts: Shifts of the plan, as `_plan` returns them.
+            plan: The plan.
         """
-        top, reach = (side * path).max(axis=1), side * self.x  # (paths, joints)
+        top, reach = (side * plan.path).max(axis=1), side * self.x  # (paths, joints)
         if not self.strict:
             reach = np.maximum(reach, (side * self.braking).max(axis=1))
         wall = np.maximum(limit, reach)
@@ -234,7 +241,7 @@ class Correction:
         self._add_reason(Reason.JOINT_LIMIT)
         self._share(wall, top, reach, beyond)
         excess = top - np.maximum(limit - AIM * self.region.position_margin, reach)
-        return np.asarray(np.where(beyond, side * velocity - excess / shifts[:, -1:], np.inf).min(axis=0))
+        return np.asarray(np.where(beyond, side * velocity - excess / plan.shifts[:, -1:], np.inf).min(axis=0))
 
     # -- faces ----------------------------------------------------------------------------------------------------
 
@@ -249,13 +256,13 @@ class Correction:
         self.rows = self.jacobian
         self.bounds = np.maximum(approach, self.jacobian @ self.brake.velocity)
 
-    def _faces_hold(self, velocity: Vector, path: Rows, shifts: Rows, key: bytes) -> bool:
+    def _faces_hold(self, velocity: Vector, plan: Plan) -> bool:
         """Return whether a plan keeps all faces; if not, constrain the velocity along those that it leaves."""
-        places = self.planned_places.get(key)
-        if places is None:
-            if not len(self.faces) or self._far_from_faces(path):
+        if plan.places is None:
+            if not len(self.faces) or self._far_from_faces(plan.path):
                 return True
-            places = self.planned_places[key] = self._places(path)
+            plan.places = self._places(plan.path)
+        places = plan.places
         top = places.max(axis=1)  # (paths, faces)
         if not (top > self.faces.bound + SPACE_TOLERANCE).any():
             return True
@@ -270,7 +277,9 @@ class Correction:
         for i, face in np.argwhere(beyond).tolist():
             sample = int(places[i, :, face].argmax())
             if (i, sample) not in jacobians:
-                jacobians[i, sample] = self.faces.jacobian(self.kinematics, path[i, sample]) * shifts[i, sample]
+                jacobians[i, sample] = (
+                    self.faces.jacobian(self.kinematics, plan.path[i, sample]) * plan.shifts[i, sample]
+                )
             row = jacobians[i, sample][face]
             rows.append(row)
             bounds.append(max(self.aim[face], reach[i, face]) - places[i, sample, face] + row @ velocity)
