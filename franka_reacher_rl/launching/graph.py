@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from launch import LaunchContext, LaunchDescription
@@ -22,8 +23,9 @@ from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
 from franka_reacher_rl.launching.middleware import middleware_settings
 from franka_reacher_rl.launching.plan import Plan
+from franka_reacher_rl.launching.restarts import DELAY, MAX_DEATHS, WINDOW, Restarts
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
-from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, REALTIME_PRIORITY
+from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, EXIT_CANNOT_START, REALTIME_PRIORITY
 
 # Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
 # for a process that exited at the moment it was signalled.
@@ -63,11 +65,11 @@ def _set_failed(context: LaunchContext, message: str) -> None:
 def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
     values = {argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS}
     plan = Plan(wiring, values)
-    nodes = [(name, _node(name, plan)) for name in plan.nodes]
+    nodes, restarts = [(name, _node(name, plan)) for name in plan.nodes], Restarts()
     return [
         LogInfo(msg=plan.summary()),
         *(
-            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan)))
+            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan, restarts)))
             for name, node in nodes
         ),
         *(node for _, node in nodes),
@@ -99,13 +101,21 @@ def _node(name: str, plan: Plan) -> Node:
             **middleware_settings(os.environ),
         },
         output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
+        respawn=True,  # unless the handler of its exit ends the launch
+        respawn_delay=DELAY,
         sigterm_timeout=_SECONDS_TO_STOP,
         sigkill_timeout="10",
     )
 
 
-def _on_exit(name: str, plan: Plan) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
-    """Return a handler that ends the graph when a node has exited; a failed node makes the launch fail."""
+def _on_exit(
+    name: str, plan: Plan, restarts: Restarts
+) -> Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity] | None]:
+    """Return a handler of a node's exit.
+
+    A node that was asked to end, or that cannot start, ends the graph. One that has died is started again, unless it
+    dies too often; that makes the launch fail.
+    """
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
         code = event.returncode
@@ -117,14 +127,27 @@ def _on_exit(name: str, plan: Plan) -> Callable[[ProcessExited, LaunchContext], 
             return [Shutdown(reason="the run is complete" if name == "environment" else f"{name} ended")]
         if code == EXIT_BAD_SETTINGS:
             return fail(context, f"error: {name} refused its settings; its message above says why")
-        ending = fail(context, f"error: {name} died with exit code {code}; its messages above say why")
+        if code == EXIT_CANNOT_START and restarts.first(name):
+            return fail(context, f"error: {name} cannot start; its message above says why")
         topic = plan.command_topic if name == "robot_bridge" else ""
+        entities: list[LaunchDescriptionEntity] = [LogInfo(msg=f"{name} died with {_cause(code)}: it is started again")]
+        if not restarts.allowed(name, time.monotonic()):
+            often = f"{MAX_DEATHS} times within {WINDOW:g} s, the last time with {_cause(code)}"
+            entities = fail(context, f"error: {name} died {often}; its messages above say why")
         if not topic:
-            return ending
-        # The command guard lives until the launch shuts down.
-        return [TimerAction(period=BRAKING, actions=[OpaqueFunction(function=_deactivate, args=[topic]), *ending])]
+            return entities
+        # The command guard, which brakes, lives until the launch shuts down.
+        return [TimerAction(period=BRAKING, actions=[OpaqueFunction(function=_deactivate, args=[topic]), *entities])]
 
     return on_exit
+
+
+def _cause(code: int) -> str:
+    """Name an exit code, or the signal that it stands for."""
+    try:
+        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"exit code {code}"
 
 
 def _deactivate(context: LaunchContext, topic: str) -> list[LaunchDescriptionEntity]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml
 from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.base.suggestions import did_you_mean
+from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE
 from franka_reacher_rl.core.loop.wiring import SHARED, wires
 from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
 from franka_reacher_rl.launching.parameter_file import check_parameter_file
@@ -34,6 +37,8 @@ REALTIME = {
 }
 
 STATE_PUBLISHER = "robot_state_publisher"  # the name of the node that publishes transforms
+
+LEARNER_TIMEOUT = 10.0  # s without a sign of life of the learner after which no episode begins
 
 _IMAGES = "camera/image_raw"
 
@@ -82,6 +87,8 @@ class Plan:
                 Path(self.params_file), [f"{self.namespace}/{name}" for name in (*self.nodes, STATE_PUBLISHER)]
             )
         self.run_dir = self._run_dir()
+        # A resumed run has a new identifier, so that leftovers of its earlier part are refused too.
+        self.run_id = uuid.uuid4().hex
 
     @property
     def nodes(self) -> list[str]:
@@ -136,6 +143,8 @@ class Plan:
             "environment": {
                 "robot": robot,
                 "seed": self.seed,
+                "learner_timeout": 0.0 if self.evaluate else LEARNER_TIMEOUT,
+                "progress": self._progress_file(),
                 **{f"run.{name}": value for name, value in (length | done).items()},
             },
             "actor": {
@@ -169,7 +178,7 @@ class Plan:
                 **length,
             },
         }
-        return own.get(node, {})
+        return {"run_id": self.run_id, **own.get(node, {})}
 
     def log_level(self, node: str) -> str:
         """Return the lowest severity that a node logs. The recorder's lines are the run's output and always shown."""
@@ -210,6 +219,11 @@ class Plan:
             raise ValueError(f"policy:={policy} does not exist: a run writes its policy to RUN_DIR/policy.safetensors")
         if policy and not self.evaluate:
             raise ValueError("policy:=PATH runs a saved policy: give evaluate:=true too")
+
+    def _progress_file(self) -> str:
+        """Return where the environment keeps its progress; without a run folder, only for as long as the run lasts."""
+        folder = Path(self.run_dir) if self.run_dir else Path(tempfile.gettempdir(), f"{PACKAGE}-{self.run_id}")
+        return str(folder / PROGRESS_FILE)
 
     def _run_dir(self) -> str:
         if self._resumed:

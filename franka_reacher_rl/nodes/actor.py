@@ -19,12 +19,13 @@ from franka_reacher_rl.core.policy.policy import Policy
 from franka_reacher_rl.core.policy.policy_store import PolicyAnnouncement, PolicyReader
 from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns, steady_seconds
 from franka_reacher_rl.ros.messages import action_msg, observation_from_msg, tick_from_msg, transition_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.standard_messages import floats_msg
 
+READY_PERIOD = 0.5  # s, after which `~/ready` is repeated as a sign of life
 _OLD_POLICY = 10.0  # s, from which a policy counts as old while the learner updates
 
 
@@ -48,7 +49,7 @@ class Actor(Node):
         policy = Policy(image, network, self._robot.dof, seed)
         _warm_up(policy, image, self._robot.dof)
         self._loop = loop.Actor(policy, FrameStack(image), self._robot.dof, evaluate=self._evaluate)
-        self._reader = PolicyReader(network_digest(image, network, self._robot.dof))
+        self._reader = PolicyReader(network_digest(image, network, self._robot.dof), self.run.id)
         if path:
             self._load(Path(path).expanduser())
         self._connect(from_file=bool(path))
@@ -58,11 +59,12 @@ class Actor(Node):
         self._actions = self.create_publisher(msg.Action, "~/action", qos.EVENT)
         self._transitions = self.create_publisher(msg.Transition, "~/transition", qos.HISTORY)
         self._ready = self.create_publisher(Bool, "~/ready", qos.LATCHED)
-        self.create_subscription(msg.Observation, "observation", self._on_observation, qos.RELIABLE)
-        self._ticks = self.create_subscription(msg.Tick, "tick", self._on_tick, qos.EVENT)
+        self.create_subscription(msg.Observation, "observation", self.run.only(self._on_observation), qos.RELIABLE)
+        self._ticks = self.create_subscription(msg.Tick, "tick", self.run.only(self._on_tick), qos.EVENT)
         if not from_file:
-            self.create_subscription(msg.Policy, "policy", self._on_policy, qos.LATCHED)
+            self.create_subscription(msg.Policy, "policy", self.run.only(self._on_policy), qos.LATCHED)
         self._was_ready: bool | None = None
+        self._ready_published = 0.0  # steady time, s
         self.steady_timer(0.1, self._publish_ready)
 
     def _load(self, path: Path) -> None:
@@ -74,8 +76,9 @@ class Actor(Node):
         listened = self._evaluate or self._transitions.get_subscription_count() > 0
         has_policy = self._loop.version is not None
         ready = has_policy and listened and self.count_publishers(self._ticks.topic_name) > 0
-        if ready != self._was_ready:
-            self._was_ready = ready
+        now = steady_seconds()
+        if ready != self._was_ready or now - self._ready_published >= READY_PERIOD:
+            self._was_ready, self._ready_published = ready, now
             self._ready.publish(Bool(data=ready))
 
     def _on_policy(self, message: msg.Policy) -> None:
@@ -110,9 +113,9 @@ class Actor(Node):
             self._commands.publish(command)
             action = self._loop.sent(leaves)
             self._policy_age = action.policy_age
-            self._actions.publish(action_msg(action, command.header.stamp))
+            self._actions.publish(self.run.mark(action_msg(action, command.header.stamp)))
         if step.transition is not None:
-            self._transitions.publish(transition_msg(step.transition))
+            self._transitions.publish(self.run.mark(transition_msg(step.transition)))
 
     def diagnose(self) -> Diagnosis:
         acted, version, age = self._loop.acted, self._loop.version, self._policy_age

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -15,12 +17,14 @@ from std_srvs.srv import Trigger
 
 from franka_reacher_rl import action, msg, srv
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.datatypes import Observation, Tick
+from franka_reacher_rl.core.base.datatypes import EndReason, Observation, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
 from franka_reacher_rl.core.loop import environment as loop
 from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Request, RunPlan, Warn
 from franka_reacher_rl.core.loop.inputs import Inputs
+from franka_reacher_rl.core.loop.progress_file import ProgressFile
+from franka_reacher_rl.core.loop.sign_of_life import SignOfLife
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns, steady_from_stamp, steady_ns
@@ -31,6 +35,7 @@ from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.services import Goal, LatestAnswer, call
 
 _POLL_PERIOD = 0.05  # s
+ACTOR_TIMEOUT = 2.0  # s without a sign of life of the actor after which no episode begins
 _PATIENCE = 10.0  # s before a wait is reported; nodes take this long to start on a busy machine
 _MANY_LATE = 0.1  # fraction of late cycles above which diagnostics warn
 _STOP_PATIENCE = 2.0  # s for the robot to answer the final stop
@@ -53,34 +58,70 @@ class Environment(Node):
         seed = declare_param(self, "seed", 0, "seed of start poses and targets")
         if seed < 0:
             raise ValueError(f"parameter seed = {seed} is not allowed: 0 or more")
+        self._learner_timeout = declare_param(
+            self,
+            "learner_timeout",
+            0.0,
+            "time without a sign of life of the learner after which no episode begins; 0: there is none [s]",
+        )
         self._plan = declare(self, RunPlan, "run")
+        self._progress = self._take_up(declare_param(self, "progress", "", "file that keeps the progress of the run"))
         self._inputs = Inputs(FrameIntake(declare(self, ImageSettings, "image")))
         self._loop = loop.Environment(settings, self._robot, self._inputs, lambda e: reset_rng(seed, e), self._plan)
         self._status = msg.RobotStatus()
-        self._actor_ready = False
+        self._actor, self._learner = SignOfLife(ACTOR_TIMEOUT), SignOfLife(self._learner_timeout)
         self._connect()
         self._alarm = self.steady_timer(3600.0, self._on_alarm)
         self._alarm.cancel()
         self.steady_timer(_POLL_PERIOD, self._poll)
 
+    def _take_up(self, path: str) -> ProgressFile | None:
+        """Continue after the last episode of a predecessor in the same run, of which the last may be incomplete."""
+        if not path:
+            return None
+        file = ProgressFile(Path(path), self.run.id)
+        done = file.load()
+        if done is not None:
+            self.get_logger().warning(
+                f"takes up the run after episode {done.episode}, which is not on record if it was incomplete"
+            )
+            self._plan = replace(
+                self._plan,
+                first_episode=done.episode + 1,
+                training_seconds=done.training_seconds,
+                total_steps=done.total_steps,
+                run_seconds=done.run_seconds,
+            )
+        return file
+
     def _connect(self) -> None:
         self._observations = self.create_publisher(msg.Observation, "~/observation", qos.RELIABLE)
         self._cycles = self.create_publisher(msg.Tick, "~/cycle", qos.EVENT)
-        self._summaries = self.create_publisher(msg.EpisodeSummary, "~/episode", qos.EVENT)
+        self._summaries = self.create_publisher(msg.EpisodeSummary, "~/episode", qos.SUMMARIES)
         self.create_subscription(Image, "image", self._on_image, qos.NEWEST)
         self.create_subscription(msg.Reward, "reward", self._on_reward, qos.NEWEST)
         self.create_subscription(msg.RobotState, "robot_state", self._on_state, qos.RELIABLE)
         self.create_subscription(msg.RobotStatus, "robot_status", self._on_status, qos.LATCHED)
-        self.create_subscription(msg.Action, "action", self._on_action, qos.EVENT)
+        self.create_subscription(msg.Action, "action", self.run.only(self._on_action), qos.EVENT)
         self.create_subscription(Bool, "actor_ready", self._on_ready, qos.LATCHED)
+        if self._learner_timeout:
+            self.create_subscription(msg.LearnerStatus, "learner_status", self.run.only(self._on_learner), qos.EVENT)
         # Unlike services, actions are not remapped by their name (before ROS 2 Rolling), but this name is.
         self._move_to = ActionClient(self, action.MoveTo, self.resolve_service_name("move_to"))
         self._goal: Goal | None = None
         self._place_target = self.create_client(srv.PlaceTarget, "place_target")
-        self._continue = self.create_service(Trigger, "~/continue", self._on_continue)
+        self._services = [
+            self.create_service(Trigger, f"~/{name}", answer)
+            for name, answer in {
+                "continue": self._on_continue,
+                "pause": self._on_pause,
+                "resume": self._on_resume,
+                "abort": self._on_abort,
+            }.items()
+        ]
         self._requests = {r: self.create_client(Trigger, r.value) for r in Request}
         self._senders: dict[type, Callable[[Any], None]] = {
-            Tick: lambda tick: self._cycles.publish(tick_msg(tick, self.get_clock().now().to_msg())),
+            Tick: lambda tick: self._cycles.publish(self.run.mark(tick_msg(tick, self.get_clock().now().to_msg()))),
             Observation: self._publish_observation,
             EpisodeEnd: self._publish_summary,
             MoveTo: self._move,
@@ -111,7 +152,10 @@ class Environment(Node):
             self._send(self._loop.on_robot_down(steady_ns()))
 
     def _on_ready(self, ready: Bool) -> None:
-        self._actor_ready = ready.data
+        self._actor.heard(steady_ns(), well=ready.data)
+
+    def _on_learner(self, status: msg.LearnerStatus) -> None:
+        self._learner.heard(steady_ns())
 
     def _on_action(self, sent: msg.Action) -> None:
         self._send(self._loop.on_action(steady_ns(), action_from_msg(sent)))
@@ -120,6 +164,26 @@ class Environment(Node):
         problem = self._loop.on_continue(steady_ns())
         response.success, response.message = not problem, problem or "the episode begins"
         self._set_alarm()
+        return response
+
+    def _on_pause(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._send(self._loop.on_pause(steady_ns()))
+        return self._answer(response, "paused", "the arm rests until ~/resume is called")
+
+    def _on_resume(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._loop.on_resume()
+        self._send([])
+        return self._answer(response, "running", "the next episode begins when everything is ready")
+
+    def _on_abort(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._send(self._loop.on_abort(steady_ns()))
+        return self._answer(response, "aborted", "the run ends")
+
+    def _answer(self, response: Trigger.Response, wanted: str, message: str) -> Trigger.Response:
+        state = self._loop.progress.state.value
+        response.success = state == wanted
+        response.message = message if response.success else f"nothing has changed: the run is {state}"
+        self.get_logger().warning(f"{wanted} by a person: {response.message}")
         return response
 
     # Time
@@ -143,11 +207,12 @@ class Environment(Node):
         """Name the nodes and states that a reset needs and that are not there."""
         arm = f"ros2 service call {self.resolve_service_name('arm')} std_srvs/srv/Trigger"
         down = f"the robot: {self._status.fault or 'stopped'} (when it is safe: {arm})"
-        teleport = self._robot.reset.strategy == "teleport"
+        teleport, now = self._robot.reset.strategy == "teleport", steady_ns()
         needs = {
             "the robot bridge to be ready": self._status.mode not in ("", msg.RobotStatus.STARTING),
             down: not self._robot_is_down(),
-            "the actor to have a policy, a learner and a tick": self._actor_ready,
+            f"the actor to have a policy, a learner and a tick{self._actor.silence(now)}": self._actor.well(now),
+            f"the learner{self._learner.silence(now)}": not self._learner_timeout or self._learner.well(now),
             "a subscriber of ~/cycle": self._cycles.get_subscription_count() > 0,
             "an actor that subscribes to ~/observation": self._observations.get_subscription_count() > 0,
             "the robot bridge's move_to": self._move_to.server_is_ready(),
@@ -163,15 +228,22 @@ class Environment(Node):
     def _send(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
             self._senders[type(output)](output)
+        if self._loop.phase is not loop.Phase.RUNNING and self._progress is not None:
+            self._progress.save(self._loop.progress)
         self._set_alarm()
 
     def _publish_observation(self, observation: Observation) -> None:
         self._taken += 1
         self._late += 1e3 * observation.lateness > self._late_ms
-        self._observations.publish(observation_msg(observation, self._inputs.image, self._inputs.measured))
+        message = observation_msg(observation, self._inputs.image, self._inputs.measured)
+        self._observations.publish(self.run.mark(message))
 
     def _publish_summary(self, end: EpisodeEnd) -> None:
-        self._summaries.publish(summary_msg(end, self._plan.episodes, self.get_clock().now().to_msg()))
+        message = summary_msg(end, self._plan.episodes, self.get_clock().now().to_msg())
+        self._summaries.publish(self.run.mark(message))
+        if end.summary.end_reason == EndReason.NO_ACTION:  # both have to show that they are alive
+            self._actor.forget()
+            self._learner.forget()
 
     def _move(self, move: MoveTo) -> None:
         goal = action.MoveTo.Goal(joint_names=self._robot.joints, position=move.q.tolist())

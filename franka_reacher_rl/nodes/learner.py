@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.datatypes import Tick
+from franka_reacher_rl.core.base.datatypes import StepId, Tick
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import keep_freed_memory
 from franka_reacher_rl.core.learning.networks import network_digest
+from franka_reacher_rl.core.loop.counters_file import CountersFile
 from franka_reacher_rl.core.loop.time_shares import TimeShares
 from franka_reacher_rl.core.loop.update_thread import UpdateThread
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
@@ -54,49 +54,61 @@ class Learner(Node):
             raise ValueError("resume without run_dir: give the folder of the run")
         self._inline = transport == "inline"
         self._run_dir = Path(run_dir) if run_dir else None
-        self._run_id = uuid.uuid4().hex
+        self._counters = CountersFile(self._run_dir, self.run.id)
         keep_freed_memory()
         checkpoints = self._run_dir / "checkpoints" if self._run_dir else None
         self._trainer = make_trainer(image, network, sac, self._settings, robot.dof, seed, checkpoints=checkpoints)
-        if resume:
-            self._restore()
+        newest = self._restore(resume) if resume or self._trainer.has_checkpoints else StepId(0, 0)
         self._weights = FlatWeights(self._trainer.sac.policy)
-        self._store = PolicyWriter(self._run_id, network_digest(image, network, robot.dof))
-        self._thread = UpdateThread(self._trainer, self._settings, self._publish_policy, self._publish_answer)
+        self._store = PolicyWriter(self.run.id, network_digest(image, network, robot.dof))
+        self._thread = UpdateThread(
+            self._trainer, self._settings, self._publish_policy, self._publish_answer, self.run.id
+        )
+        self._thread.resume_after(newest)
         self._shares = TimeShares(self._thread.stopwatch.totals())
         self._updates_at_status = self._trainer.updates
         self._status = msg.LearnerStatus()  # the last one published
         self._connect()
         self._thread.start()
 
-    def _restore(self) -> None:
-        if self._trainer.restore() is None:
+    def _restore(self, resume: bool) -> StepId:
+        """Take up the last checkpoint: of this run after a restart in place, or of the run that is resumed.
+
+        Returns:
+            The newest stored step of this run; its first if the checkpoint is of an earlier part of a resumed run.
+        """
+        restored = self._trainer.restore()
+        if restored is None:
             raise ValueError(
-                f"resume: {self._run_dir} has no checkpoint that can be read, so what was learned is lost: start a new "
-                "run in another folder, without resume"
+                f"{self._run_dir} has no checkpoint that can be read, so what was learned is lost: start a new run in "
+                "another folder, without resume"
             )
+        ours = bool(self.run.id) and restored[0].get("run_id") == self.run.id
+        if not (ours or resume):
+            raise ValueError(f"{self._run_dir} has checkpoints of another run: resume that run, or give another folder")
         updates, steps = self._trainer.updates, self._trainer.stored_steps
-        self.get_logger().info(f"resumed from the checkpoint of update {updates} with {steps} stored steps")
+        lost = self._counters.lost(updates, steps)
+        self.get_logger().info(
+            f"resumed from the checkpoint of update {updates} with {steps} stored steps{'; ' if lost else ''}{lost}"
+        )
+        return self._trainer.replay.newest if ours else StepId(0, 0)
 
     def _connect(self) -> None:
         self._policies = self.create_publisher(msg.Policy, "~/policy", qos.LATCHED)
         self._answers = self.create_publisher(msg.Tick, "~/update_done", qos.EVENT)
         self._statuses = self.create_publisher(msg.LearnerStatus, "~/status", qos.EVENT)
-        self.create_subscription(msg.Transition, "transition", self._on_transition, qos.HISTORY)
-        self.create_subscription(msg.Tick, "update_request", self._on_request, qos.EVENT)
+        self.create_subscription(msg.Transition, "transition", self.run.only(self._on_transition), qos.HISTORY)
+        self.create_subscription(msg.Tick, "update_request", self.run.only(self._on_request), qos.EVENT)
         self.steady_timer(_STATUS_PERIOD, self._publish_status)
 
     def _on_transition(self, message: msg.Transition) -> None:
-        try:
-            self._thread.on_transition(transition_from_msg(message))
-        except ValueError as error:
-            self.get_logger().error(f"transition refused: {error}", throttle_duration_sec=5.0)
+        self._thread.on_transition(transition_from_msg(message))
 
     def _on_request(self, message: msg.Tick) -> None:
         self._thread.on_request(tick_from_msg(message))
 
     def _publish_answer(self, tick: Tick) -> None:
-        self._answers.publish(tick_msg(tick, self.get_clock().now().to_msg()))
+        self._answers.publish(self.run.mark(tick_msg(tick, self.get_clock().now().to_msg())))
 
     def _publish_policy(self) -> None:
         weights, version = self._weights.bytes(), self._trainer.policy_version
@@ -113,7 +125,7 @@ class Learner(Node):
         seconds, shares = self._shares.next(self._thread.stopwatch.totals())
         losses = trainer.info()
         status = msg.LearnerStatus(
-            run_id=self._run_id,
+            run_id=self.run.id,
             updates=updates,
             policy_version=trainer.policy_version,
             stored_steps=trainer.stored_steps,
@@ -131,6 +143,7 @@ class Learner(Node):
         self._updates_at_status = updates
         self._status = status
         self._statuses.publish(status)
+        self._counters.write(updates, trainer.stored_steps)
 
     def diagnose(self) -> Diagnosis:
         status, steps, updates = self._status, self._trainer.stored_steps, self._trainer.updates
@@ -145,7 +158,7 @@ class Learner(Node):
         """Finish the update, then save a checkpoint and the policy."""
         self._thread.stop(timeout=30.0)
         if self._run_dir is not None:
-            self._trainer.save(wait=True)
+            self._trainer.save({"run_id": self.run.id}, wait=True)
             self._run_dir.mkdir(parents=True, exist_ok=True)
             write_atomic(self._run_dir / "policy.safetensors", self._weights.bytes())
             path = self._run_dir / "policy.safetensors"

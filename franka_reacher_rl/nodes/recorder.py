@@ -21,13 +21,14 @@ from franka_reacher_rl.core.task.summary import COLUMNS, LEARNER_PARTS, LOSSES, 
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.messages import summary_from_msg
-from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
+from franka_reacher_rl.ros.node import EXIT_CANNOT_START, RUN_ID, Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
-from franka_reacher_rl.ros.run_folder import KEPT_ARGUMENTS, manifest, write_manifest
+from franka_reacher_rl.ros.run_folder import KEPT_ARGUMENTS, last_recorded, manifest, write_manifest
 
 _CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per cycle, s
 _STATUS_COLUMNS = ("updates", "updates_per_s", "stored_steps", *LEARNER_PARTS, *LOSSES)
 _HEALTH_PERIOD = 1.0  # s
+_NEWCOMER = 10.0  # s after its start in which a graph yields to another one; the nodes report once a second
 _LITTLE_SPACE = 1e9  # bytes left on the disk, below which diagnostics warn
 # The logger prints its lines as they are and publishes them on /rosout.
 _CONSOLE_FORMAT = ("RCUTILS_CONSOLE_OUTPUT_FORMAT", "{message}")
@@ -45,6 +46,7 @@ class Recorder(Node):
     def __init__(self) -> None:
         super().__init__("recorder")
         run: dict[str, Any] = {
+            "run_id": self.run.id,
             "wiring": declare_param(self, "wiring", "", "sync or async, for the manifest"),
             "setting": declare_param(self, "setting", "async_lite", "setting file: a name or a path"),
             "robot": declare_param(self, "robot", "panda_sim", "robot file: a name or a path"),
@@ -62,17 +64,17 @@ class Recorder(Node):
         self._console = Console(float(run["training_minutes"]))
         self._learner: dict[str, float] = {}  # the last status
         self._spent = dict.fromkeys(LEARNER_PARTS, 0.0)  # s, since the last episode
-        self._summed_up = time.monotonic()
+        self._started = self._summed_up = time.monotonic()
         self._files = _Files(Path(run_dir), run) if run_dir else None
-        self._episode = 0
+        self._episode = self._files.recorded if self._files is not None else 0
         self._health = GraphHealth()
         self._published: Report | None = None
         self._node_names = self.get_namespace()[1:] + "/" if self.get_namespace() != "/" else ""
         self._states = self.create_publisher(DiagnosticStatus, "~/toplevel_state", qos.LATCHED)
         if run_dir:
             self.get_logger().info(f"run folder: {run_dir}")
-        self.create_subscription(msg.EpisodeSummary, "episode", self._on_episode, qos.EVENT)
-        self.create_subscription(msg.LearnerStatus, "learner_status", self._on_learner, qos.EVENT)
+        self.create_subscription(msg.EpisodeSummary, "episode", self.run.only(self._on_episode), qos.SUMMARIES)
+        self.create_subscription(msg.LearnerStatus, "learner_status", self.run.only(self._on_learner), qos.EVENT)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
         self.steady_timer(_HEALTH_PERIOD, self._publish_health)
 
@@ -84,6 +86,8 @@ class Recorder(Node):
             self._files.write_status(status.seconds, self._learner)
 
     def _on_episode(self, message: msg.EpisodeSummary) -> None:
+        if message.episode <= self._episode:  # a recorder that starts anew hears of the last ones again
+            return
         now = time.monotonic()
         spent = {f"learner_{part}": seconds for part, seconds in self._spent.items()} if self._learner else {}
         summary = summary_from_msg(message).with_values(
@@ -101,8 +105,24 @@ class Recorder(Node):
         for status in array.status:
             name = status.name.removeprefix(self._node_names)
             if status.name.startswith(self._node_names) and "/" not in name.partition(":")[0]:
+                self._check_run(status)
                 report = Report(Level(ord(status.level)), status.message)
                 self._health.take(steady_seconds(), name, report)
+
+    def _check_run(self, status: DiagnosticStatus) -> None:
+        """End the launch if another graph with the same names was running before; warn of one that starts later."""
+        other = next((value.value for value in status.values if value.key == RUN_ID), "")
+        if other in ("", self.run.id):
+            return
+        node = f"its node /{status.name.partition(':')[0]} on {status.hardware_id} is of run {other!r}"
+        text = (
+            f"another graph is running: {node}. End it, or start this one with another ROS_DOMAIN_ID or namespace:=NAME"
+        )
+        if time.monotonic() - self._started > _NEWCOMER:
+            self.get_logger().error(text, throttle_duration_sec=10.0)
+        elif self.exit_code is None:
+            self.get_logger().fatal(text)
+            self.finish(EXIT_CANNOT_START)
 
     def _publish_health(self) -> None:
         overall = self._health.overall(steady_seconds())
@@ -133,6 +153,7 @@ class _Files:
     def __init__(self, folder: Path, run: dict[str, Any]) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self.recorded = last_recorded(folder, run["run_id"])  # number of the last episode of this run
         write_manifest(folder, manifest(Setting.load(run["setting"]), Robot.load(run["robot"]), run))
         self._episodes = CsvFile(folder / "episodes.csv", COLUMNS)
         short = _six_digits

@@ -23,8 +23,11 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
+from franka_reacher_rl.ros.run_identity import RunIdentity
+
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2
+EXIT_CANNOT_START = 3
 # Environment variables that the launch files set.
 END_WITH_PARENT = "REACHER_END_WITH_PARENT"
 REALTIME_PRIORITY = "REACHER_REALTIME_PRIORITY"  # SCHED_FIFO priority; 0: ordinary scheduling
@@ -35,6 +38,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 # Level (DiagnosticStatus.OK, WARN or ERROR), message and values.
 Diagnosis = tuple[bytes, str, Mapping[str, object]]
+RUN_ID = "run_id"  # key of a status's value
 
 
 class Node(rclpy.node.Node):
@@ -43,6 +47,7 @@ class Node(rclpy.node.Node):
     Attributes:
         task: What `diagnose` checks. The status is named `<node>: <task>`, as diagnostic_updater names it.
         hardware_id: The device that the status is about; by default this computer.
+        run: The run that the node belongs to.
     """
 
     drain_seconds = 0.0  # s; how long a node that must not lose messages still processes them before it ends
@@ -52,6 +57,7 @@ class Node(rclpy.node.Node):
         super().__init__(name, **options)
         self.exit_code: int | None = None
         self.hardware_id = socket.gethostname()
+        self.run = RunIdentity(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.steady_timer(1.0, self._publish_diagnostics)
@@ -112,7 +118,10 @@ class Node(rclpy.node.Node):
         level, message, values = self.diagnose()
         name = f"{self.get_fully_qualified_name()[1:]}: {self.task}"
         status = DiagnosticStatus(level=level, name=name, message=message, hardware_id=self.hardware_id)
-        status.values = [KeyValue(key=k, value=str(v)) for k, v in values.items()]
+        identity: dict[str, object] = {RUN_ID: self.run.id} if self.run.id else {}
+        if self.run.refused:
+            identity |= {"refused": self.run.refused, "last_refusal": self.run.last_refusal}
+        status.values = [KeyValue(key=k, value=str(v)) for k, v in {**values, **identity}.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
@@ -154,7 +163,7 @@ class _Signals:
 def run_node(node_class: Callable[[], Node], args: list[str] | None = None) -> None:
     """Run a node until it finishes or receives a signal, then exit the process.
 
-    Exit codes: 0 for a requested end, 1 for a failure, 2 for settings that are not allowed.
+    Exit codes: 0 for a requested end, 1 for a failure, 2 for settings that are not allowed, 3 for a failed start.
     """
     signals = _Signals()
     if os.environ.get(END_WITH_PARENT):
@@ -177,7 +186,7 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
             raise
         rclpy.logging.get_logger(name).fatal(f"cannot start: {_description(error)}")
         rclpy.try_shutdown()
-        return EXIT_FAILURE
+        return EXIT_CANNOT_START
     if refused:
         node.get_logger().debug(refused)
     executor = SingleThreadedExecutor()

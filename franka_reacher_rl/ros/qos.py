@@ -15,6 +15,14 @@ EVENT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=Relia
 # Transitions: none may be lost while the learner is busy for seconds.
 HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 
+# Summaries of episodes: a recorder that starts anew receives the last ones again.
+SUMMARIES = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=32,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
 # The last value, which late subscribers receive too.
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,

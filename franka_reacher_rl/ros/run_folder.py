@@ -63,6 +63,18 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     write_atomic(folder / ROBOT_FILE, yaml.safe_dump(content["robot"], sort_keys=False))
 
 
+def last_recorded(folder: Path, run_id: str) -> int:
+    """Return the last recorded episode of a run whose recorder starts anew; 0 if the folder is of no or another run."""
+    try:
+        run = yaml.safe_load((folder / "manifest.yaml").read_text())["run"]
+        if not run_id or run.get("run_id") != run_id:
+            return 0
+        rows = list(csv.DictReader((folder / "episodes.csv").open(newline="")))
+        return int(rows[-1]["episode"]) if rows else 0
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        return 0
+
+
 class Resumed:
     """A run folder to resume.
 

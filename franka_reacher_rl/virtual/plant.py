@@ -128,6 +128,10 @@ class SimulatedPlant:
         status = self._bridge.status
         return BridgeCounters(status.watchdog_stops, 1e-9 * self._held * self.period, status.commands_limited)
 
+    def refused(self) -> dict[str, int]:
+        """Return nothing: every frame is used."""
+        return {}
+
     # Saving
 
     def save(self) -> Vector:

@@ -21,6 +21,8 @@ class EndReason(str, Enum):
     NO_ACTION = "no_action"
     ROBOT_STOPPED = "robot_stopped"
     INPUT_LOST = "input_lost"
+    PAUSED = "paused"  # by a person
+    ABORTED = "aborted"  # the whole run, by a person
 
 
 @dataclass(frozen=True, order=True)

@@ -52,6 +52,11 @@ class Trainer:
         return self.sac.policy_version
 
     @property
+    def has_checkpoints(self) -> bool:
+        """Whether there are checkpoints, readable or not."""
+        return self.checkpointer is not None and self.checkpointer.found
+
+    @property
     def saving(self) -> bool:
         """Whether a thread is writing a checkpoint."""
         return self.checkpointer is not None and self.checkpointer.busy

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, StepId, Tick, Transition
 from franka_reacher_rl.core.task.frames import FrameStack
 
+_TICKS = 8  # that are kept
+
 
 class Policy(Protocol):
     """What acts."""
@@ -68,7 +70,7 @@ class Actor:
         self._policy, self._stack, self._evaluate = policy, stack, evaluate
         self._none = Action(StepId(0, 0), np.zeros(dof, np.float32))
         self._observation: Observation | None = None
-        self._tick = Tick(StepId(0, 0))
+        self._ticks: dict[StepId, int] = {}  # the newest, with the policy version that each asks for
         self._last = self._none  # the action that was sent last in this episode
         self._pending: _Pending | None = None
         self.acted = StepId(0, 0)
@@ -93,9 +95,11 @@ class Actor:
         return Step(self._act_if_due())
 
     def on_tick(self, tick: Tick) -> Step:
-        """Take a tick; one of an earlier step is ignored."""
-        if not tick.id < self._tick.id:
-            self._tick = tick
+        """Take a tick. Ticks may arrive in any order, and before their observation."""
+        self._ticks.pop(tick.id, None)
+        self._ticks[tick.id] = tick.policy_version
+        while len(self._ticks) > _TICKS:
+            del self._ticks[next(iter(self._ticks))]
         return Step(self._act_if_due())
 
     def on_observation(self, observation: Observation) -> Step:
@@ -133,7 +137,8 @@ class Actor:
         observation = self._observation
         if observation is None or observation.last or not self.acted < observation.id:
             return None
-        if self._tick.id != observation.id or self.version is None or self.version < self._tick.policy_version:
+        wanted = self._ticks.get(observation.id)
+        if wanted is None or self.version is None or self.version < wanted:
             return None
         self.acted = observation.id
         action = self._policy.act(self._stack.stack, observation.proprioception, deterministic=self._evaluate)
@@ -150,7 +155,7 @@ class Actor:
     def state(self) -> dict[str, Any]:
         """Return what later episodes depend on, as JSON values; to be asked for between two episodes."""
         return {
-            "tick": [self._tick.id.episode, self._tick.id.step, self._tick.policy_version],
+            "ticks": [[tick.episode, tick.step, version] for tick, version in self._ticks.items()],
             "acted": [self.acted.episode, self.acted.step],
             "stored": [self._stored.episode, self._stored.step],
             "policy": [self.version, self._published, self._uses],
@@ -158,7 +163,6 @@ class Actor:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from a state; the policy's weights are loaded separately."""
-        episode, step, version = state["tick"]
-        self._tick = Tick(StepId(episode, step), version)
+        self._ticks = {StepId(episode, step): version for episode, step, version in state["ticks"]}
         self.acted, self._stored = StepId(*state["acted"]), StepId(*state["stored"])
         self.version, self._published, self._uses = state["policy"]

@@ -5,7 +5,7 @@ Pure: events come in with their time, outputs go out as values. The environment 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from enum import Enum
 from typing import Any
@@ -21,8 +21,10 @@ from franka_reacher_rl.core.loop.events import (
     CancelMove,
     EpisodeEnd,
     Output,
+    Progress,
     Request,
     RunPlan,
+    RunState,
     Sensed,
     Senses,
     Warn,
@@ -81,6 +83,7 @@ class Environment:
         self._clock = EpisodeClock(settings)
         self._record = EpisodeRecord(self.episode)
         self._began: Nanoseconds | None = None  # of the run
+        self._run_seconds = self._plan.run_seconds  # at the end of the last episode
         self._phase_began: Nanoseconds = 0
         self._reset_began: Nanoseconds = 0
         self._reset_ended: Nanoseconds = 0
@@ -89,7 +92,9 @@ class Environment:
         self._step_deadline: Nanoseconds = 0
         self._retry_at: Nanoseconds | None = None  # of a failed reset
         self._counters: BridgeCounters | None = None
+        self._refused: Mapping[str, int] = {}  # inputs so far, at the start of the episode
         self._armings = 0
+        self._state = RunState.RUNNING
 
     @property
     def step(self) -> StepId:
@@ -104,6 +109,12 @@ class Environment:
         if self.phase is not Phase.RUNNING:
             return None
         return self._clock.alarm
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        plan = self._plan
+        return Progress(self._state, self.episode, plan.training_seconds, plan.total_steps, self._run_seconds)
 
     # Within an episode
 
@@ -133,6 +144,30 @@ class Environment:
             return self._fail_reset(now, "the robot has stopped")
         return self._take(now, EndReason.ROBOT_STOPPED) if self.phase is Phase.RUNNING else []
 
+    # Asked for by a person
+
+    def on_pause(self, now: Nanoseconds) -> list[Output]:
+        """Begin no further episode until `on_resume`; a running one ends."""
+        if self._state is RunState.RUNNING and self.phase is not Phase.ENDED:
+            self._state = RunState.PAUSED
+        return self._take(now, EndReason.PAUSED) if self.phase is Phase.RUNNING else []
+
+    def on_resume(self) -> None:
+        """Go on after a pause."""
+        if self._state is RunState.PAUSED:
+            self._state = RunState.RUNNING
+
+    def on_abort(self, now: Nanoseconds) -> list[Output]:
+        """End the run; a running episode ends with it."""
+        if self.phase is Phase.ENDED:
+            return []
+        self._state = RunState.ABORTED
+        if self.phase is Phase.RUNNING:
+            return self._take(now, EndReason.ABORTED)
+        cancel: list[Output] = [CancelMove()] if self.phase is Phase.RESETTING else []
+        self._enter(Phase.ENDED, now)
+        return [*cancel, Request.FINISH]
+
     # Between episodes
 
     def poll(self, now: Nanoseconds, missing: Sequence[str] = ()) -> list[Output]:
@@ -152,6 +187,8 @@ class Environment:
 
     def waiting_for(self, now: Nanoseconds, missing: Sequence[str] = ()) -> list[str]:
         """Name what the next reset or episode waits for; see `poll` for the arguments."""
+        if self._state is RunState.PAUSED and self.phase in (Phase.WAITING, Phase.SETTLING):
+            return ["a person to call ~/resume: the run is paused"]
         if self.phase is Phase.WAITING:
             lost = self._senses.missing(now)
             return [*([lost] if lost else []), *missing]
@@ -249,7 +286,7 @@ class Environment:
         self._enter(Phase.RUNNING, now)
         sensed = self._senses.read(now)
         self._record = EpisodeRecord(self.episode, self._settings.cycle_ms, now, target_at_start=sensed.reward > 0.0)
-        self._counters = self._senses.counters()
+        self._counters, self._refused = self._senses.counters(), dict(self._senses.refused())
         return [*self._observe(now, self._clock.begin(now), sensed), *self._lost_target()]
 
     def _take(self, now: Nanoseconds, end: EndReason | None = None) -> list[Output]:
@@ -261,10 +298,12 @@ class Environment:
             end = EndReason.INPUT_LOST
         before, sensed = self._observed, self._senses.read(now)
         cycle = self._clock.take(now, end)
-        self._record.add_cycle(sensed.reward, cycle.lateness, now - before)
+        # Waiting for a node that has died is neither training time nor time at the target.
+        until = before + round(1e6 * self._settings.cycle_ms) if end is EndReason.NO_ACTION else now
+        self._record.add_cycle(sensed.reward, cycle.lateness, until - before)
         outputs += self._observe(now, cycle, sensed)
         if cycle.end is not None:
-            outputs += self._end(now, cycle.end)
+            outputs += self._end(now, until, cycle.end)
         return outputs
 
     def _observe(self, now: Nanoseconds, cycle: Cycle, sensed: Sensed) -> list[Output]:
@@ -284,20 +323,25 @@ class Environment:
         # The tick goes first: where the actor gets it, the actor acts as soon as the observation arrives.
         return [Tick(self.step), observation]
 
-    def _end(self, now: Nanoseconds, end: EndReason) -> list[Output]:
+    def _end(self, now: Nanoseconds, until: Nanoseconds, end: EndReason) -> list[Output]:
         record, plan = self._record, self._plan
-        duration = 1e-9 * (now - record.started)
+        duration = 1e-9 * (until - record.started)
+        self._run_seconds = plan.run_seconds + 1e-9 * (now - (self._began or 0))
         training_seconds, total_steps = plan.training_seconds + duration, plan.total_steps + record.steps
         self._plan = replace(plan, training_seconds=training_seconds, total_steps=total_steps)
-        last = (0 < plan.episodes <= record.episode) or (0 < 60.0 * plan.training_minutes <= training_seconds)
+        complete = (0 < plan.episodes <= record.episode) or (0 < 60.0 * plan.training_minutes <= training_seconds)
+        if complete and self._state is not RunState.ABORTED:
+            self._state = RunState.COMPLETE
+        last = self._state in (RunState.COMPLETE, RunState.ABORTED)
         summary = record.summary(
             end,
             late_ms=self._settings.late_ms,
             duration=duration,
             training_seconds=training_seconds,
-            run_seconds=plan.run_seconds + 1e-9 * (now - (self._began or 0)),
+            run_seconds=self._run_seconds,
             total_steps=total_steps,
             reset_seconds=1e-9 * (record.started - self._reset_began),
+            refused_inputs=self._refused_inputs(),
             **self._counted(),
         )
         self._enter(Phase.ENDED if last else Phase.WAITING, now)
@@ -324,6 +368,11 @@ class Environment:
             "held_seconds": after.held_seconds - before.held_seconds,
             "commands_limited": after.commands_limited - before.commands_limited,
         }
+
+    def _refused_inputs(self) -> str:
+        """Return which inputs were not used during the episode, for example `black 3, frozen 12`."""
+        counts = {why: n - self._refused.get(why, 0) for why, n in self._senses.refused().items()}
+        return ", ".join(f"{why} {n}" for why, n in sorted(counts.items()) if n)
 
     def _enter(self, phase: Phase, now: Nanoseconds) -> None:
         self.phase, self._phase_began = phase, now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -49,6 +50,9 @@ class Senses(Protocol):
     def counters(self) -> BridgeCounters | None:
         """Return the bridge's counters, or None if they are not known."""
 
+    def refused(self) -> Mapping[str, int]:
+        """Return how many inputs were not used so far, by reason."""
+
 
 @dataclass(frozen=True)
 class RunPlan(Checked):
@@ -60,6 +64,26 @@ class RunPlan(Checked):
     training_seconds: float = param(0.0, "training time so far", unit="s", minimum=0.0)
     total_steps: int = param(0, "steps so far", minimum=0)
     run_seconds: float = param(0.0, "duration of the run so far, resets included", unit="s", minimum=0.0)
+
+
+class RunState(str, Enum):
+    """What has become of a run."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  # by a person
+    COMPLETE = "complete"
+    ABORTED = "aborted"  # by a person
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come, for whoever continues it."""
+
+    state: RunState
+    episode: int  # the last one that was begun
+    training_seconds: float
+    total_steps: int
+    run_seconds: float  # at the end of the last episode
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ class RequestGate:
         return self._pending
 
     def request(self, step: StepId) -> None:
-        """Take a request; a newer step replaces the pending one, an older one is ignored."""
-        if self._pending is None or not step < self._pending:
+        """Take a request, which replaces the pending one; one that is older than the last answer is ignored."""
+        if not step < self._answered:
             self._pending = step
 
     def decide(self, newest_stored: StepId, stored_steps: int, updates: int) -> Answer:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds, RobotState
 from franka_reacher_rl.core.loop.events import BridgeCounters, Sensed
+from franka_reacher_rl.core.loop.frame_check import FrameCheck
 
 MAX_WAITING = 8  # frames or rewards that wait for their counterpart
 MAX_AGE: Nanoseconds = 500_000_000  # an older frame or robot state ends the episode
@@ -18,26 +20,38 @@ Image = TypeVar("Image")
 class Inputs(Generic[Image]):
     """Keeps the newest frame with its reward and the newest robot state: the environment's `Senses`.
 
-    A frame counts once its reward is there. Both carry the stamp of the capture, and may arrive in any order.
+    A frame counts once its reward is there. Both carry the stamp of the capture, and may arrive in any order. A frame
+    that cannot be used is counted, and the one before it stays the newest.
     """
 
     def __init__(self, decode: Callable[[Image], Frame]) -> None:
         """Start without inputs.
 
         Args:
-            decode: Returns the frame of an image; called when an observation is taken.
+            decode: Returns the frame of an image, or raises ValueError; called when an observation is taken.
         """
         self._decode = decode
         self._images: OrderedDict[Nanoseconds, tuple[Nanoseconds, Image]] = OrderedDict()
         self._rewards: OrderedDict[Nanoseconds, float] = OrderedDict()
-        self.image: Image | None = None  # the newest one with a reward
+        self._next: tuple[Nanoseconds, Image, float] | None = None  # captured, image, reward: not yet looked at
+        self._image: Image | None = None  # the newest one with a reward that can be used
+        self._frame: Frame | None = None  # that image
         self._captured: Nanoseconds = 0
         self._reward = 0.0
+        self._check = FrameCheck()
+        self._refused: Counter[str] = Counter()
+        self._problem = ""  # of the last frame
         self._state: RobotState | None = None
         self.measured: Nanoseconds = 0  # when the robot state was measured
         self._holding = False
         self._held: Nanoseconds = 0
         self._counted: tuple[int, int] | None = None
+
+    @property
+    def image(self) -> Image | None:
+        """The newest image with a reward that can be used, as it arrived."""
+        self._look()
+        return self._image
 
     def on_image(self, stamp: Nanoseconds, captured: Nanoseconds, image: Image) -> None:
         """Take an image.
@@ -73,15 +87,18 @@ class Inputs(Generic[Image]):
 
     def read(self, now: Nanoseconds) -> Sensed:
         """Return the newest frame, reward and robot state; there must be some."""
-        assert self.image is not None and self._state is not None, "read() without inputs"
-        return Sensed(self._decode(self.image), self._reward, self._captured, self._state.proprioception())
+        self._look()
+        assert self._frame is not None and self._state is not None, "read() without inputs"
+        return Sensed(self._frame, self._reward, self._captured, self._state.proprioception())
 
     def missing(self, now: Nanoseconds) -> str:
         """Name the input that is missing or too old; empty if there is none."""
-        if self.image is None:
-            return "a frame with its reward on `image` and `reward`"
+        self._look()
+        why = f" (the last one was {self._problem})" if self._problem else ""
+        if self._image is None:
+            return f"a frame with its reward on `image` and `reward`{why}"
         if now - self._captured > MAX_AGE:
-            return f"a fresh frame: the newest is {1e-9 * (now - self._captured):.1f} s old"
+            return f"a fresh frame: the newest is {1e-9 * (now - self._captured):.1f} s old{why}"
         if self._state is None:
             return "the robot's state on `robot_state`"
         if now - self.measured > MAX_AGE:
@@ -90,7 +107,8 @@ class Inputs(Generic[Image]):
 
     def since(self, time: Nanoseconds) -> bool:
         """Return whether frame and robot state were both measured at or after a time."""
-        return self.image is not None and self._captured >= time and self.measured >= time
+        self._look()
+        return self._image is not None and self._captured >= time and self.measured >= time
 
     def counters(self) -> BridgeCounters | None:
         """Return the bridge's counters, or None before the first."""
@@ -99,13 +117,35 @@ class Inputs(Generic[Image]):
         watchdog_stops, commands_limited = self._counted
         return BridgeCounters(watchdog_stops, 1e-9 * self._held, commands_limited)
 
+    def refused(self) -> Mapping[str, int]:
+        """Return how many frames and rewards were not used so far, by reason."""
+        return self._refused
+
+    def _look(self) -> None:
+        """Take the next frame if it can be used."""
+        if self._next is None:
+            return
+        (captured, image, reward), self._next = self._next, None
+        try:
+            frame = self._decode(image)
+            self._problem = self._check.problem(frame, None if self._state is None else self._state.q)
+        except ValueError as error:
+            self._problem = f"unusable: {error}"
+        if not math.isfinite(reward):
+            self._problem = "without a finite reward"
+        if self._problem:
+            self._refused[self._problem.partition(":")[0]] += 1
+            return
+        self._image, self._frame, self._captured, self._reward = image, frame, captured, reward
+
     def _pair(self, stamp: Nanoseconds) -> None:
         if stamp in self._images and stamp in self._rewards:
             (captured, image), reward = self._images.pop(stamp), self._rewards.pop(stamp)
             # By the loop's clock: after a step back of the wall clock, stamps of new frames are the smaller ones.
-            if self.image is None or captured > self._captured:
-                self.image, self._captured, self._reward = image, captured, reward
+            if captured > (self._captured if self._next is None else self._next[0]):
+                self._next = captured, image, reward
         waiting: OrderedDict[Nanoseconds, Any]
         for waiting in (self._images, self._rewards):
             while len(waiting) > MAX_WAITING:
                 waiting.popitem(last=False)
+                self._refused["frame without a reward" if waiting is self._images else "reward without a frame"] += 1

@@ -58,8 +58,10 @@ class Learner:
         """Store a transition.
 
         Raises:
-            ValueError: It cannot be stored; nothing has changed.
+            ValueError: It cannot be stored, or it is not newer than the last one; nothing has changed.
         """
+        if not self._newest < transition.observation.id:
+            raise ValueError(f"{transition.observation.id} has arrived after {self._newest}: it is a repetition")
         self._trainer.add(transition)
         self._newest = transition.observation.id
 
@@ -79,6 +81,10 @@ class Learner:
     def answer(self, work: Work) -> Tick:
         """Return the answer to a request, once its update is made and its policy is published."""
         return Tick(work.step, self._trainer.updates)
+
+    def resume_after(self, newest: StepId) -> None:
+        """Continue a run whose stored transitions end with this step."""
+        self._newest = newest
 
     def state(self) -> dict[str, Any]:
         """Return everything as JSON values."""

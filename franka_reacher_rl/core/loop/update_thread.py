@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from franka_reacher_rl.core.base.datatypes import Tick, Transition
+from franka_reacher_rl.core.base.datatypes import StepId, Tick, Transition
 from franka_reacher_rl.core.base.settings import LearnerSettings
 from franka_reacher_rl.core.learning.machine import prepare_learner
 from franka_reacher_rl.core.learning.stopwatch import Stopwatch
@@ -29,6 +29,7 @@ class UpdateThread:
         settings: LearnerSettings,
         publish_policy: Callable[[], None],
         publish_answer: Callable[[Tick], None],
+        run_id: str = "",
     ) -> None:
         """Start nothing yet.
 
@@ -37,9 +38,11 @@ class UpdateThread:
             settings: Budget, checkpoint period, and how the thread uses the machine.
             publish_policy: Called from the thread at its start and after each update.
             publish_answer: Called from the thread with each answer.
+            run_id: Identifier of the run, saved with its checkpoints.
         """
         self._trainer, self._settings = trainer, settings
         self._publish_policy, self._publish_answer = publish_policy, publish_answer
+        self._run_id = run_id
         self.stopwatch = Stopwatch()
         budget = UpdateBudget(settings.warmup_steps, settings.max_updates_per_step)
         self._rules = Learner(trainer, budget, self.stopwatch)
@@ -75,6 +78,10 @@ class UpdateThread:
         with self._changed:
             self._rules.on_request(tick)
             self._changed.notify()
+
+    def resume_after(self, newest: StepId) -> None:
+        """Continue a run whose stored transitions end with this step; before `start`."""
+        self._rules.resume_after(newest)
 
     def _run(self) -> None:
         try:
@@ -115,5 +122,5 @@ class UpdateThread:
         now, period = time.monotonic(), self._settings.checkpoint_period
         if period and now >= self._checkpoint_due:
             with self.stopwatch.part("checkpointing"):
-                self._trainer.save()
+                self._trainer.save({"run_id": self._run_id})
             self._checkpoint_due = now + period

@@ -20,6 +20,7 @@ SHARED: Wires = {
         "robot_status": "robot_bridge/status",
         "action": "actor/action",
         "actor_ready": "actor/ready",
+        "learner_status": "learner/status",
         "move_to": "robot_bridge/move_to",
         "finish": "robot_bridge/finish",
         # People call these two. They are here so that another package's bridge offers them under the same names.

@@ -133,14 +133,14 @@ class PolicyWriter:
 
 
 class PolicyReader:
-    """Reads the policies of one run: the given one, or that of the first announcement."""
+    """Reads the policies of one run."""
 
-    def __init__(self, network_digest: str, run_id: str = "") -> None:
+    def __init__(self, network_digest: str, run_id: str) -> None:
         """Create a reader.
 
         Args:
             network_digest: Digest of the reader's network.
-            run_id: Identifier of the learner's run; empty for that of the first announcement.
+            run_id: Identifier of the run; policies of another run are refused.
         """
         self._network, self._run_id = network_digest, run_id
         self._map: mmap.mmap | None = None
@@ -160,7 +160,6 @@ class PolicyReader:
         self.refusal = self._mismatch(announcement)
         if self.refusal:
             return None
-        self._run_id = self._run_id or announcement.run_id
         if inline:
             if len(inline) == announcement.size and zlib.crc32(inline) == announcement.crc:
                 return PolicyBlob(announcement.version, inline)
@@ -189,7 +188,7 @@ class PolicyReader:
                 f"policy {announcement.version} is of another network ({announcement.network}, here {self._network}): "
                 "give learner and actor the same image and network settings and the same robot"
             )
-        if self._run_id and announcement.run_id != self._run_id:
+        if announcement.run_id != self._run_id:
             return (
                 f"policy {announcement.version} is of run {announcement.run_id!r}, this is run {self._run_id!r}: "
                 "there is another learner on this network; give each its own ROS_DOMAIN_ID"

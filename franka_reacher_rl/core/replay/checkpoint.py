@@ -75,6 +75,11 @@ class Checkpointer:
         self.saved_updates = -1  # updates at the newest complete checkpoint
 
     @property
+    def found(self) -> bool:
+        """Whether the folder has checkpoints, damaged ones included."""
+        return any(self._folder.glob("checkpoint-*"))
+
+    @property
     def busy(self) -> bool:
         """Whether a thread is writing a checkpoint."""
         return self._thread is not None and self._thread.is_alive()

@@ -48,6 +48,7 @@ class EpisodeSummary:
     policy_age_steps_median: float
     reset_seconds: float = UNKNOWN  # s, of the reset before this episode
     target_at_start: float = UNKNOWN  # 1: the first frame showed the target; 0: it did not
+    refused_inputs: str = ""  # frames and rewards that were not used, by reason
 
     watchdog_stops: float = UNKNOWN  # times the commands ceased for longer than the bridge's timeout
     held_seconds: float = UNKNOWN  # s during which the bridge held the arm because commands had ceased

@@ -14,8 +14,8 @@ MS = 1_000_000
 
 @pytest.fixture
 def inputs() -> Inputs[int]:
-    """Images are numbers, decoded to frames of that value."""
-    return Inputs(lambda image: np.full((2, 2, 3), image, np.uint8))
+    """Images are numbers, decoded to frames of that value plus 50."""
+    return Inputs(lambda image: np.full((2, 2, 3), 50 + image, np.uint8))
 
 
 def state(value: float = 0.0) -> RobotState:
@@ -31,7 +31,7 @@ def test_a_frame_counts_once_its_reward_is_there(inputs: Inputs[int]) -> None:
     assert inputs.missing(2) == "the robot's state on `robot_state`"
     inputs.on_robot_state(1, state(3.0), holding=False)
     sensed = inputs.read(2)
-    assert (sensed.reward, sensed.captured, int(sensed.frame[0, 0, 0])) == (2.0, 1, 7)
+    assert (sensed.reward, sensed.captured, int(sensed.frame[0, 0, 0])) == (2.0, 1, 57)
     assert sensed.proprioception.tolist() == [3.0] * 6
 
 

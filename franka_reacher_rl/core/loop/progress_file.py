@@ -1,0 +1,77 @@
+"""The file in which the environment keeps how far its run has come, so that the next process goes on from there."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+from franka_reacher_rl.core.base.files import write_atomic
+from franka_reacher_rl.core.loop.events import Progress, RunState
+
+PROGRESS_FILE = "progress.json"
+_REMEDY = "remove it to continue after the last recorded episode"
+
+
+class ProgressFile:
+    """Saves the progress of one run and reads it back.
+
+    Attributes:
+        failure: Why the last `save` has failed; empty if it has not.
+    """
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        """Describe the file; the first `save` creates it and its folder.
+
+        Args:
+            path: The file.
+            run_id: Identifier of the run; the progress of another run is neither read nor continued.
+        """
+        self._path, self._run_id = path, run_id
+        self._saved: Progress | None = None
+        self.failure = ""
+
+    def save(self, progress: Progress) -> None:
+        """Replace the file if the progress has changed. A failure is kept in `failure`: the run goes on."""
+        if progress == self._saved:
+            return
+        self._saved = progress
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self._path, json.dumps({"run_id": self._run_id, **asdict(progress)}) + "\n")
+            self.failure = ""
+        except OSError as error:
+            self.failure = f"{self._path} cannot be written ({error.strerror}): a restart would repeat episode numbers"
+
+    def load(self) -> Progress | None:
+        """Return the progress of this run, or None if the file is of another run or not there.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        found = read_progress(self._path)
+        return found[1] if found is not None and found[0] == self._run_id else None
+
+
+def read_progress(path: Path) -> tuple[str, Progress] | None:
+    """Return the identifier and the progress of whatever run a file describes, or None if there is no file.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): {_REMEDY}") from None
+    try:
+        run_id = str(content.pop("run_id"))
+        progress = Progress(**{**content, "state": RunState(content["state"])})
+        numbers = (progress.episode, progress.training_seconds, progress.total_steps, progress.run_seconds)
+        if not all(isinstance(n, (int, float)) and math.isfinite(n) and n >= 0 for n in numbers):
+            raise ValueError(f"a value of {numbers} is not allowed")
+        return run_id, progress
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}): {_REMEDY}") from None
