@@ -23,9 +23,12 @@ def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
         return {}
     local = variables.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST" or variables.get("ROS_LOCALHOST_ONLY") == "1"
     if not local:
-        return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+        return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", **_profile("udp")}
     # For this range, rmw_fastrtps adds shared memory to whatever is configured: a profile restricts the range instead.
-    profile = str(config_dir() / "dds" / "udp_on_this_computer.xml")
-    settings = {**dict.fromkeys(_PROFILE_FILES, profile), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
+    settings = {**_profile("udp_on_this_computer"), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
     # Where this variable is deprecated, setting it prints a warning.
     return settings | ({"ROS_LOCALHOST_ONLY": "0"} if "ROS_LOCALHOST_ONLY" in variables else {})
+
+
+def _profile(name: str) -> dict[str, str]:
+    return dict.fromkeys(_PROFILE_FILES, str(config_dir() / "dds" / f"{name}.xml"))
