@@ -24,6 +24,7 @@ from bootstrap.workspace import PACKAGE
 FORWARDED = {
     "experiment": "run, plot and report experiments",
     "bench": "measure this machine",
+    "soak": "run the graph for hours and fail where something grows",
     "identify": "measure how late an arm follows its commands",
     "curve": "plot the learning curves of runs of the graph",
     "preview": "render the simulated world",
