@@ -31,7 +31,7 @@ from franka_reacher_rl.ros.intake import FrameIntake
 from franka_reacher_rl.ros.messages import action_from_msg, observation_msg, robot_state_from_msg, summary_msg, tick_msg
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
-from franka_reacher_rl.ros.run_control import RunControl
+from franka_reacher_rl.ros.run.control import RunControl
 from franka_reacher_rl.ros.services import Goal, LatestAnswer, call
 
 _POLL_PERIOD = 0.05  # s

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from franka_reacher_rl.ros import run_identity
-from franka_reacher_rl.ros.run_identity import RunIdentity
+from franka_reacher_rl.ros.run import identity as run_identity
+from franka_reacher_rl.ros.run.identity import RunIdentity
 
 
 @pytest.fixture
