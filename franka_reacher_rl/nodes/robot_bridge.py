@@ -29,6 +29,7 @@ from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.standard_messages import pose_msg
 from franka_reacher_rl.ros.stop_record import StopRecord
 
+MOST_REPEATS = 3  # of a cycle whose velocity is out of date before it can be sent
 PUBLISHER_CHECK_PERIOD = 0.2  # s, between counts of the publishers of commands
 COUNTERS_PERIOD = 0.5  # s, between statuses in which only counters changed
 LONGEST_STOP = 1.0  # s, to bring the arm to rest when the node shuts down
@@ -96,13 +97,23 @@ class RobotBridge(Node):
             self._bridge.interrupt(now, interruption)
             self.get_logger().warning(interruption, throttle_duration_sec=1.0)
         self._watch_guard(now)
-        output = self._bridge.update(now)
+        output = self._decide(now)
         if self._bridge.status.mode is not Mode.STARTING:
             self._driver.send(output.velocity)
         if self._bridge.measured is not None:
             self._publish_state(self._bridge.measured, output)
         self._publish_status()
         self._moves.update(now)
+
+    def _decide(self, now: float) -> Output:
+        """Decide the velocity of this cycle, and again if the process was stopped meanwhile: it would be out of date."""
+        output = self._bridge.update(now)
+        for _ in range(MOST_REPEATS):
+            later = steady_seconds()
+            if later - now <= self._bridge.robot.driver.deadline:
+                break
+            now, output = later, self._bridge.update(later)
+        return output
 
     def _watch_guard(self, now: float) -> None:
         """Report a missing command guard; without it, a real arm that is armed stops."""

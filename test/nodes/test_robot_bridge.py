@@ -453,6 +453,23 @@ def test_a_step_of_the_wall_clock_does_not_disturb_the_bridge(graph, monkeypatch
     assert min(ages) > -0.1 and max(ages) < 1.5, "stamps follow the wall clock"
 
 
+def test_a_velocity_that_a_pause_of_the_process_has_made_old_is_not_sent(graph, monkeypatch):
+    """The process may be stopped between deciding a velocity and sending it; the guard brakes meanwhile."""
+    graph.keep_commanding(lambda: graph.arm.v[0] > 0.9 * SLOW[0])
+    sent, update = [], graph.bridge._bridge.update
+    pause = [1.0]  # s
+
+    def stopped(now):
+        output = update(now)
+        time.sleep(pause.pop() if pause else 0.0)
+        return output
+
+    monkeypatch.setattr(graph.bridge._bridge, "update", stopped)
+    monkeypatch.setattr(graph.bridge._driver, "send", sent.append)
+    graph.probe.until(lambda: sent)
+    assert not np.any(sent[0])
+
+
 def test_commands_are_put_into_the_controllers_joint_order(probe_after):
     graph = Graph(probe_after(), {"joints": Robot.load("panda_sim").joints[::-1]})
     velocity = np.linspace(-0.05, 0.05, 7)
