@@ -29,7 +29,7 @@ def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
     ("arguments", "message"),
     [
         ([], "arguments are required: COMMAND"),
-        (["fly"], "unknown command 'fly': choose experiment, bench, identify, curve, preview"),
+        (["fly"], "unknown command 'fly': choose experiment, bench, soak, identify, curve, preview"),
         (["benhc"], "unknown command 'benhc' (did you mean 'bench'?)"),
         (["bench"], "arguments are required: BENCH"),
         (["bench", "lerner"], "bench: unknown bench 'lerner' (did you mean 'learner'?)"),

@@ -20,7 +20,7 @@ from franka_reacher_rl.core.base.datatypes import EndReason, Observation, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
 from franka_reacher_rl.core.loop import environment as loop
-from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Request, RunPlan, Warn
+from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Phase, Request, RunPlan, Warn
 from franka_reacher_rl.core.loop.inputs import Inputs
 from franka_reacher_rl.core.loop.progress_file import ProgressFile, continued
 from franka_reacher_rl.core.loop.sign_of_life import SignOfLife
@@ -168,7 +168,7 @@ class Environment(Node):
         waiting = self._loop.waiting_for(now, missing)
         if waiting and self._loop.waited(now) > _PATIENCE:
             self.get_logger().warning(f"waiting for {'; '.join(waiting)}", throttle_duration_sec=5.0)
-        if self._loop.phase is loop.Phase.ENDED and self._loop.waited(now) > _STOP_PATIENCE:
+        if self._loop.phase is Phase.ENDED and self._loop.waited(now) > _STOP_PATIENCE:
             self.finish(0)
 
     def _missing(self) -> list[str]:
@@ -196,7 +196,7 @@ class Environment(Node):
     def _send(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
             self._senders[type(output)](output)
-        if self._loop.phase is not loop.Phase.RUNNING and self._progress is not None:
+        if self._loop.phase is not Phase.RUNNING and self._progress is not None:
             self._progress.save(self._loop.progress)
         self._set_alarm()
 
@@ -273,7 +273,7 @@ class Environment(Node):
 
     def on_stop(self) -> None:
         """Cancel a reset's move, and wait until the last episode's summary has arrived."""
-        if self._loop.phase is loop.Phase.RESETTING:
+        if self._loop.phase is Phase.RESETTING:
             self._cancel_move()
         self._summaries.wait_for_all_acked(Duration(seconds=1.0))
         self._move_to.destroy()

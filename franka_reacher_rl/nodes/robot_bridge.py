@@ -106,7 +106,7 @@ class RobotBridge(Node):
         self._moves.update(now)
 
     def _decide(self, now: float) -> Output:
-        """Decide the velocity of this cycle, and again if the process was stopped meanwhile: it would be out of date."""
+        """Decide the velocity of this cycle, and again if it is out of date since the process was stopped meanwhile."""
         output = self._bridge.update(now)
         for _ in range(MOST_REPEATS):
             later = steady_seconds()

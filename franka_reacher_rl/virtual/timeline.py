@@ -20,8 +20,8 @@ import numpy.typing as npt
 from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, StepId, Tick, Transition
 from franka_reacher_rl.core.learning.stopwatch import Stopwatch
 from franka_reacher_rl.core.loop.actor import Actor, Step
-from franka_reacher_rl.core.loop.environment import Environment, Phase
-from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Request, Warn
+from franka_reacher_rl.core.loop.environment import Environment
+from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Phase, Request, Warn
 from franka_reacher_rl.core.loop.learner import Learner, Work
 from franka_reacher_rl.core.loop.wiring import wires
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget

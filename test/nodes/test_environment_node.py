@@ -21,8 +21,7 @@ from franka_reacher_rl.action import MoveTo
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.core.base.seeding import reset_rng
-from franka_reacher_rl.core.loop.environment import Phase
-from franka_reacher_rl.core.loop.events import Request
+from franka_reacher_rl.core.loop.events import Phase, Request
 from franka_reacher_rl.core.task.reset import MoveTo as MoveToStep
 from franka_reacher_rl.core.task.reset import PlaceTarget as PlaceTargetStep
 from franka_reacher_rl.core.task.reset import reset_steps

@@ -27,9 +27,9 @@ run_node(broken)
     ("error", "code", "message"),
     [
         ("ValueError('fps = 0 is not allowed')", 2, "cannot start: fps = 0 is not allowed"),
-        ("OSError('no space left')", 1, "cannot start: OSError: no space left (broken.py:5;"),
-        ("RuntimeError('out of memory')", 1, "cannot start: RuntimeError: out of memory (broken.py:5;"),
-        ("KeyError('joint')", 1, "cannot start: KeyError: 'joint' (broken.py:5;"),
+        ("OSError('no space left')", 3, "cannot start: OSError: no space left (broken.py:5;"),
+        ("RuntimeError('out of memory')", 3, "cannot start: RuntimeError: out of memory (broken.py:5;"),
+        ("KeyError('joint')", 3, "cannot start: KeyError: 'joint' (broken.py:5;"),
     ],
 )
 def test_only_a_bad_setting_is_called_one(error: str, code: int, message: str, tmp_path: Path) -> None:

@@ -5,9 +5,8 @@ Pure: events come in with their time, outputs go out as values. The environment 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,13 @@ import numpy as np
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Nanoseconds, Observation, StepId, Tick
 from franka_reacher_rl.core.base.settings import EpisodeSettings
+from franka_reacher_rl.core.loop.episode_counts import EpisodeCounts
 from franka_reacher_rl.core.loop.events import (
     Ask,
-    BridgeCounters,
     CancelMove,
     EpisodeEnd,
     Output,
+    Phase,
     Progress,
     Request,
     RunPlan,
@@ -39,17 +39,6 @@ RETRY_AFTER: Nanoseconds = SECOND  # after a failed reset, so that a lasting fai
 ARM_AFTER = 1.0  # s stopped or in fault before a simulated robot is armed again
 MAX_ARMINGS = 20  # of a simulated robot in one run
 PLACE_TARGET = "place the target where the wrist camera sees it"
-
-
-class Phase(Enum):
-    """What the environment is doing."""
-
-    WAITING = "waiting"  # for inputs and nodes
-    RESETTING = "resetting"
-    CONFIRMING = "confirming"  # until a person has placed the target, where the robot file says so
-    SETTLING = "settling"  # for a frame and a robot state from after the reset
-    RUNNING = "running"
-    ENDED = "ended"
 
 
 class Environment:
@@ -91,8 +80,7 @@ class Environment:
         self._steps: list[MoveTo | PlaceTarget] = []
         self._step_deadline: Nanoseconds = 0
         self._retry_at: Nanoseconds | None = None  # of a failed reset
-        self._counters: BridgeCounters | None = None
-        self._refused: Mapping[str, int] = {}  # inputs so far, at the start of the episode
+        self._counts = EpisodeCounts(senses)
         self._armings = 0
         self._state = RunState.RUNNING
 
@@ -286,7 +274,7 @@ class Environment:
         self._enter(Phase.RUNNING, now)
         sensed = self._senses.read(now)
         self._record = EpisodeRecord(self.episode, self._settings.cycle_ms, now, target_at_start=sensed.reward > 0.0)
-        self._counters, self._refused = self._senses.counters(), dict(self._senses.refused())
+        self._counts.begin()
         return [*self._observe(now, self._clock.begin(now), sensed), *self._lost_target()]
 
     def _take(self, now: Nanoseconds, end: EndReason | None = None) -> list[Output]:
@@ -341,38 +329,19 @@ class Environment:
             run_seconds=self._run_seconds,
             total_steps=total_steps,
             reset_seconds=1e-9 * (record.started - self._reset_began),
-            refused_inputs=self._refused_inputs(),
-            **self._counted(),
+            **self._counts.fields(),
         )
         self._enter(Phase.ENDED if last else Phase.WAITING, now)
         return [EpisodeEnd(summary, record, last), *([Request.FINISH] if last else [])]
 
     def _lost_target(self) -> list[Output]:
         """Return a warning if the episode starts without the target in view."""
-        if self._record.target_at_start:
-            return []
-        return [
-            Warn(
-                f"episode {self.episode} starts without the target in view: {PLACE_TARGET}, or check the colour bands "
-                "(reward.bands); with reset.confirm: true in the robot file, each episode waits for you"
-            )
-        ]
-
-    def _counted(self) -> dict[str, float]:
-        """Return what the bridge counted during the episode; empty if that is not known."""
-        before, after = self._counters, self._senses.counters()
-        if before is None or after is None:
-            return {}
-        return {
-            "watchdog_stops": after.watchdog_stops - before.watchdog_stops,
-            "held_seconds": after.held_seconds - before.held_seconds,
-            "commands_limited": after.commands_limited - before.commands_limited,
-        }
-
-    def _refused_inputs(self) -> str:
-        """Return which inputs were not used during the episode, for example `black 3, frozen 12`."""
-        counts = {why: n - self._refused.get(why, 0) for why, n in self._senses.refused().items()}
-        return ", ".join(f"{why} {n}" for why, n in sorted(counts.items()) if n)
+        remedy = (
+            f"{PLACE_TARGET}, or check the colour bands (reward.bands); with reset.confirm: true in the robot file, "
+            "each episode waits for you"
+        )
+        warning = Warn(f"episode {self.episode} starts without the target in view: {remedy}")
+        return [] if self._record.target_at_start else [warning]
 
     def _enter(self, phase: Phase, now: Nanoseconds) -> None:
         self.phase, self._phase_began = phase, now

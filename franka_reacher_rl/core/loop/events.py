@@ -66,6 +66,17 @@ class RunPlan(Checked):
     run_seconds: float = param(0.0, "duration of the run so far, resets included", unit="s", minimum=0.0)
 
 
+class Phase(Enum):
+    """What the environment is doing."""
+
+    WAITING = "waiting"  # for inputs and nodes
+    RESETTING = "resetting"
+    CONFIRMING = "confirming"  # until a person has placed the target, where the robot file says so
+    SETTLING = "settling"  # for a frame and a robot state from after the reset
+    RUNNING = "running"
+    ENDED = "ended"
+
+
 class RunState(str, Enum):
     """What has become of a run."""
 

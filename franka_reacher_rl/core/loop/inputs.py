@@ -128,22 +128,24 @@ class Inputs(Generic[Image]):
             return
         (captured, image, reward), self._next = self._next, None
         try:
+            if not math.isfinite(reward):
+                raise ValueError("its reward is not finite")
             frame = self._decode(image)
-            self._problem = self._check.problem(frame, None if self._state is None else self._state.q)
         except ValueError as error:
             self._problem = f"unusable: {error}"
-        if not math.isfinite(reward):
-            self._problem = "without a finite reward"
-        if self._problem:
-            self._refused[self._problem.partition(":")[0]] += 1
-            return
-        self._image, self._frame, self._captured, self._reward = image, frame, captured, reward
+        else:
+            self._problem = self._check.problem(frame, None if self._state is None else self._state.q)
+            if not self._problem:
+                self._image, self._frame, self._captured, self._reward = image, frame, captured, reward
+                return
+        self._refused[self._problem.partition(":")[0]] += 1
 
     def _pair(self, stamp: Nanoseconds) -> None:
         if stamp in self._images and stamp in self._rewards:
             (captured, image), reward = self._images.pop(stamp), self._rewards.pop(stamp)
             # By the loop's clock: after a step back of the wall clock, stamps of new frames are the smaller ones.
-            if captured > (self._captured if self._next is None else self._next[0]):
+            newest = self._captured if self._next is None else self._next[0]
+            if captured > newest or (self._next is None and self._image is None):
                 self._next = captured, image, reward
         waiting: OrderedDict[Nanoseconds, Any]
         for waiting in (self._images, self._rewards):

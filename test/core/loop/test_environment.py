@@ -13,13 +13,14 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation, StepId, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings
-from franka_reacher_rl.core.loop.environment import MAX_ARMINGS, RESET_MARGIN, Environment, Phase
+from franka_reacher_rl.core.loop.environment import MAX_ARMINGS, RESET_MARGIN, Environment
 from franka_reacher_rl.core.loop.events import (
     Ask,
     BridgeCounters,
     CancelMove,
     EpisodeEnd,
     Output,
+    Phase,
     Progress,
     Request,
     RunPlan,

@@ -97,13 +97,14 @@ def test_a_frame_that_cannot_be_used_leaves_the_one_before_it(inputs: Inputs[int
     pair(inputs, 1, 7)
     assert inputs.missing(1) == ""
     pair(inputs, 2, -50)  # black
+    assert inputs.read(2).captured == 1
     pair(inputs, 3, 9, reward=float("nan"))
     assert inputs.missing(3) == "" and inputs.read(3).captured == 1 and inputs.image == 7
-    assert inputs.missing(2 + MAX_AGE).endswith("0.5 s old (the last one was without a finite reward)")
+    assert inputs.missing(2 + MAX_AGE).endswith("0.5 s old (the last one was unusable: its reward is not finite)")
     inputs.on_robot_state(4, state(1.0), holding=False)
     pair(inputs, 4, 7)  # the arm has moved, the frame has not changed
     assert inputs.read(4).captured == 1
-    assert dict(inputs.refused()) == {"black": 1, "without a finite reward": 1, "frozen": 1}
+    assert dict(inputs.refused()) == {"black": 1, "unusable": 1, "frozen": 1}
     pair(inputs, 5, 8)
     assert inputs.read(5).captured == 5 and "the last one was" not in inputs.missing(6 + MAX_AGE)
 

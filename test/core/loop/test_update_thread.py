@@ -37,7 +37,7 @@ class Trainer:
         self.during_update()
         self.updates += 1
 
-    def save(self) -> None:
+    def save(self, extra: object = None) -> None:
         self.saves += 1
 
 
@@ -143,7 +143,7 @@ def test_a_failing_update_ends_the_thread_and_is_kept(make: Callable[..., Thread
 def test_the_first_policy_and_the_first_update_are_saved_at_once(make: Callable[..., Thread]) -> None:
     thread = make(checkpoint_period=3600.0)
     saved: list[int] = []
-    thread.trainer.save = lambda: saved.append(thread.trainer.updates)  # type: ignore[method-assign]
+    thread.trainer.save = lambda extra=None: saved.append(thread.trainer.updates)  # type: ignore[method-assign]
     for step in range(4):
         thread.step(step)
     thread.under_test.stop(timeout=5.0)
