@@ -20,7 +20,17 @@ from franka_reacher_rl.core.base.datatypes import EndReason, Observation, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
 from franka_reacher_rl.core.loop import environment as loop
-from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Phase, Request, RunPlan, Warn
+from franka_reacher_rl.core.loop.events import (
+    Ask,
+    CancelMove,
+    EpisodeEnd,
+    Output,
+    Phase,
+    Request,
+    RunPlan,
+    RunState,
+    Warn,
+)
 from franka_reacher_rl.core.loop.inputs import Inputs
 from franka_reacher_rl.core.loop.progress_file import ProgressFile, continued
 from franka_reacher_rl.core.loop.sign_of_life import SignOfLife
@@ -65,10 +75,14 @@ class Environment(Node):
             "time without a sign of life of the learner after which no episode begins; 0: there is none [s]",
         )
         self._plan = declare(self, RunPlan, "run")
-        self._progress = self._take_up(declare_param(self, "progress", "", "file that keeps the progress of the run"))
+        progress = declare_param(self, "progress", "", "file that keeps the progress of the run; empty: none")
+        self._progress = ProgressFile(Path(progress), self.run.id) if progress else None
+        state = self._take_up()
         frozen = declare_param(self, "refuse_frozen", True, "refuse frames that do not change while the arm moves")
         self._inputs = Inputs(FrameIntake(declare(self, ImageSettings, "image")), frozen=frozen)
-        self._loop = loop.Environment(settings, self._robot, self._inputs, lambda e: reset_rng(seed, e), self._plan)
+        self._loop = loop.Environment(
+            settings, self._robot, self._inputs, lambda e: reset_rng(seed, e), self._plan, state
+        )
         self._status = msg.RobotStatus()
         self._actor, self._learner = SignOfLife(ACTOR_TIMEOUT), SignOfLife(self._learner_timeout)
         self._connect()
@@ -76,18 +90,16 @@ class Environment(Node):
         self._alarm.cancel()
         self.steady_timer(_POLL_PERIOD, self._poll)
 
-    def _take_up(self, path: str) -> ProgressFile | None:
-        """Continue after the last episode of a predecessor in the same run, of which the last may be incomplete."""
-        if not path:
-            return None
-        file = ProgressFile(Path(path), self.run.id)
-        done = file.load()
-        if done is not None:
-            self.get_logger().warning(
-                f"takes up the run after episode {done.episode}, which is not on record if it was incomplete"
-            )
-            self._plan = continued(self._plan, done)
-        return file
+    def _take_up(self) -> RunState:
+        """Continue after the last episode of a predecessor in the same run, and return the run's state."""
+        done = self._progress.load() if self._progress is not None else None
+        if done is None:
+            return RunState.RUNNING
+        self.get_logger().warning(
+            f"takes up the run after episode {done.episode}, which is not on record if it was incomplete"
+        )
+        self._plan = continued(self._plan, done)
+        return done.state
 
     def _connect(self) -> None:
         self._observations = self.create_publisher(msg.Observation, "~/observation", qos.RELIABLE)

@@ -38,6 +38,7 @@ RESET_MARGIN = 2.0  # s that a reset step may take beyond the robot file's timeo
 RETRY_AFTER: Nanoseconds = SECOND  # after a failed reset, so that a lasting failure does not flood the console
 ARM_AFTER = 1.0  # s stopped or in fault before a simulated robot is armed again
 MAX_ARMINGS = 20  # of a simulated robot in one run
+_ENDED = (RunState.COMPLETE, RunState.ABORTED)
 PLACE_TARGET = "place the target where the wrist camera sees it"
 
 
@@ -55,8 +56,9 @@ class Environment:
         senses: Senses,
         reset_random: Callable[[int], np.random.Generator],
         plan: RunPlan | None = None,
+        state: RunState = RunState.RUNNING,
     ) -> None:
-        """Start in the phase WAITING.
+        """Start in the phase WAITING, or ENDED if the run has ended.
 
         Args:
             settings: Cycle time and length of an episode.
@@ -64,10 +66,11 @@ class Environment:
             senses: Where observations are read from.
             reset_random: Gives the random numbers of an episode's reset, whenever it is tried.
             plan: Length of the run; the default has no limit.
+            state: Of the run, where another process has begun it.
         """
         self._settings, self._robot, self._senses = settings, robot, senses
         self._reset_random, self._plan = reset_random, plan or RunPlan()
-        self.phase = Phase.WAITING
+        self.phase = Phase.ENDED if state in _ENDED else Phase.WAITING
         self.episode = self._plan.first_episode - 1
         self._clock = EpisodeClock(settings)
         self._record = EpisodeRecord(self.episode)
@@ -82,7 +85,7 @@ class Environment:
         self._retry_at: Nanoseconds | None = None  # of a failed reset
         self._counts = EpisodeCounts(senses)
         self._armings = 0
-        self._state = RunState.RUNNING
+        self._state = state
 
     @property
     def step(self) -> StepId:
@@ -320,7 +323,7 @@ class Environment:
         complete = (0 < plan.episodes <= record.episode) or (0 < 60.0 * plan.training_minutes <= training_seconds)
         if complete and self._state is not RunState.ABORTED:
             self._state = RunState.COMPLETE
-        last = self._state in (RunState.COMPLETE, RunState.ABORTED)
+        last = self._state in _ENDED
         summary = record.summary(
             end,
             late_ms=self._settings.late_ms,
@@ -336,10 +339,7 @@ class Environment:
 
     def _lost_target(self) -> list[Output]:
         """Return a warning if the episode starts without the target in view."""
-        remedy = (
-            f"{PLACE_TARGET}, or check the colour bands (reward.bands); with reset.confirm: true in the robot file, "
-            "each episode waits for you"
-        )
+        remedy = f"{PLACE_TARGET}, or check reward.bands; with reset.confirm: true, each episode waits for you"
         warning = Warn(f"episode {self.episode} starts without the target in view: {remedy}")
         return [] if self._record.target_at_start else [warning]
 

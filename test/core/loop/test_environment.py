@@ -356,3 +356,14 @@ def test_the_summary_counts_the_inputs_that_were_refused_during_its_episode() ->
     senses.refused_so_far = {"black": 5, "frozen": 1}
     end = environment.on_pause(50 * MS)[-1]
     assert isinstance(end, EpisodeEnd) and end.summary.refused_inputs == "black 3, frozen 1"
+
+
+def test_a_successor_keeps_a_pause_and_the_end_of_the_run() -> None:
+    def successor(state: RunState) -> Environment:
+        return Environment(SETTINGS, ROBOT, Senses(), lambda episode: reset_rng(3, episode), None, state)
+
+    paused = successor(RunState.PAUSED)
+    assert paused.poll(0) == [] and "resume" in paused.waiting_for(0)[0]
+    for state in (RunState.COMPLETE, RunState.ABORTED):
+        ended = successor(state)
+        assert ended.phase is Phase.ENDED and ended.poll(0) == [] and ended.progress.state is state
