@@ -25,6 +25,10 @@ FORWARDED = {
     "experiment": "run, plot and report experiments",
     "bench": "measure this machine",
     "identify": "measure how late an arm follows its commands",
+    "runs": "list runs of the graph, and how to resume them",
+    "pause": "end the episode of a running graph and let the arm rest",
+    "resume": "let a paused graph go on",
+    "abort": "end a running graph for good after stopping the arm",
     "curve": "plot the learning curves of runs of the graph",
     "preview": "render the simulated world",
 }
