@@ -280,8 +280,11 @@ class SAC:
     @torch.no_grad()
     def all_finite(self) -> bool:
         """Return whether all losses, means and weights of the last update are finite; waits for the device."""
-        sums = [*self._info.values(), *torch._foreach_norm(self._checked_parameters, 1)]
-        return bool(torch.stack([value.float() for value in sums]).isfinite().all())
+        parameters = self._checked_parameters
+        # A sum takes the least time on a CPU; on a GPU, one launch for all norms takes less than one for each sum.
+        on_gpu = self.device.type == "cuda"
+        sums = torch._foreach_norm(parameters, 1) if on_gpu else [tensor.sum() for tensor in parameters]
+        return bool(torch.stack([value.float() for value in (*self._info.values(), *sums)]).isfinite().all())
 
     def not_finite(self) -> str:
         """Name the first loss or tensor that is not finite; empty if there is none."""
