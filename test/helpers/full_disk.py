@@ -27,6 +27,10 @@ class SmallDisk:
                 except OSError:
                     continue
 
+    def mount(self, how: str) -> None:
+        """Mount it read-only (`ro`) or writable (`rw`); no file may be open for writing."""
+        subprocess.run(["mount", "-o", f"remount,{how}", str(self.folder)], check=True)
+
     def empty(self) -> None:
         """Free the space again."""
         self._ballast.unlink()

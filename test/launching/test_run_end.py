@@ -63,9 +63,9 @@ LOOK = """
 import signal, sys
 from pathlib import Path
 from franka_reacher_rl.core.run.run_state import holder
-signal.signal(signal.SIGINT, lambda *_: None)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 print("up", flush=True)
-signal.pause()
+signal.sigwait({signal.SIGINT})
 Path(sys.argv[1], "held").write_text(holder(Path(sys.argv[1])))
 """
 

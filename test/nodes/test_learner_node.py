@@ -79,9 +79,7 @@ def test_each_request_is_answered_after_an_update_once_warmed_up(probe_after, tm
 def test_a_resumed_learner_continues(probe_after, tmp_path: Path) -> None:
     arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}")
     first = Around(probe_after(*arguments))
-    for step in range(8):
-        first.step(1, step)
-    version = first.policies[-1].version
+    version = [first.step(1, step) for step in range(8)][-1].policy_version
     first.probe.close()
     rclpy.try_shutdown()
     assert (tmp_path / "policy.safetensors").is_file()

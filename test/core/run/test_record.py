@@ -83,6 +83,22 @@ def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
         Record(tmp_path / "file" / "run", lambda: None)
 
 
+def test_a_read_only_disk_loses_nothing_once_it_is_writable(tmp_path: Path) -> None:
+    def write_manifest() -> None:
+        write_atomic(tmp_path / "run" / "manifest.yaml", "run: 1")
+
+    with small_disk(tmp_path) as disk:
+        Record(tmp_path / "run", write_manifest).close()
+        disk.mount("ro")
+        record = Record(tmp_path / "run", write_manifest)
+        record.write_episode(episode(1), CYCLES)
+        record.write_status(1.0, STATUS)
+        assert not record.flush() and "Read-only file system" in record.problem and recorded(tmp_path / "run") == []
+        disk.mount("rw")
+        assert record.flush() and recorded(tmp_path / "run") == [1]
+        assert record.close() == ""
+
+
 def test_what_is_lost_at_the_end_is_reported(tmp_path: Path) -> None:
     with small_disk(tmp_path) as disk:
         record = Record(tmp_path / "run", lambda: None)

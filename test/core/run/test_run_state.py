@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from full_disk import small_disk
 
 from franka_reacher_rl.core.loop.events import Progress, RunState
 from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE, ProgressFile
@@ -109,3 +110,22 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"cannot be written \(Not a directory\): give run_dir"):
         RunLock(tmp_path / "file" / "run", "r1")
+
+
+def test_a_run_is_not_begun_on_a_full_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path) as disk:
+        disk.fill()
+        with pytest.raises(ValueError, match=r"cannot be written \(No space left on device\): give run_dir"):
+            RunLock(tmp_path / "run", "r1")
+
+
+def test_progress_that_could_not_be_saved_is_saved_when_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path) as disk:
+        file, complete = ProgressFile(tmp_path / PROGRESS_FILE, "r1"), Progress(RunState.COMPLETE, 4, 24.0, 600, 30.0)
+        file.save(Progress(RunState.RUNNING, 4, 20.0, 500, 25.0))
+        disk.fill()
+        file.save(complete)
+        assert "No space left on device" in file.failure and end_by_progress(tmp_path, "r1", "running") == "running"
+        disk.empty()
+        file.save(complete)
+        assert file.failure == "" and end_by_progress(tmp_path, "r1", "running") == "complete"
