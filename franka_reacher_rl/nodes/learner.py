@@ -20,6 +20,7 @@ from franka_reacher_rl.core.loop.time_shares import TimeShares
 from franka_reacher_rl.core.loop.update_thread import UpdateThread
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.core.run.run_state import FolderUse
 from franka_reacher_rl.core.task.summary import LOSSES, UNKNOWN
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import tick_from_msg, tick_msg, transition_from_msg
@@ -59,6 +60,7 @@ class Learner(Node):
             raise ValueError("resume without run_dir: give the folder of the run")
         self._inline = transport == "inline"
         self._run_dir = Path(run_dir) if run_dir else None
+        self._use = FolderUse(self._run_dir) if self._run_dir else None
         self._counters = CountersFile(self._run_dir, self.run.id)
         keep_freed_memory()
         checkpoints = self._run_dir / "checkpoints" if self._run_dir else None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.files import AppendFile
+from franka_reacher_rl.core.run.run_state import FolderUse
 from franka_reacher_rl.core.run.scalars import Scalars
 from franka_reacher_rl.core.task.summary import COLUMNS, LEARNER_PARTS, LOSSES, EpisodeSummary
 
@@ -45,6 +46,7 @@ class Record:
                 f"run folder {folder} cannot be created ({error.strerror}): give run_dir:=FOLDER on a disk that is "
                 "writable and has room, or run_dir:= to write nothing"
             ) from None
+        self._use = FolderUse(folder)
         self._manifest_failure = ""
         self._manifest_due = True
         self._episodes = CsvFile(folder / "episodes.csv", COLUMNS)

@@ -2,7 +2,7 @@
 
 The launch process holds a lock on `launch.lock` for as long as its nodes run, and notes in `launch.json` how the launch
 ended. The environment keeps the progress of the run. A run whose note says "running" although nobody holds the lock has
-died.
+died. Nodes that write into the folder hold a lock on `nodes.lock`, since they outlive a killed launch by some seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import socket
 import time
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.loop.events import RunState
 from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE, read_progress
 
-LOCK_FILE, NOTE_FILE = "launch.lock", "launch.json"
+LOCK_FILE, NODES_FILE, NOTE_FILE = "launch.lock", "nodes.lock", "launch.json"
 RUNNING, COMPLETE, ABORTED = RunState.RUNNING.value, RunState.COMPLETE.value, RunState.ABORTED.value
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems without locks: the run goes on without
 _ATTEMPTS, _PAUSE = 10, 0.05  # s; a reader of the state holds the lock for a moment
@@ -47,6 +48,7 @@ class RunLock:
             self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             self._release = weakref.finalize(self, os.close, self._descriptor)
             self._take()
+            self._check_nodes()
             self._note(RUNNING)
         except OSError as error:
             raise ValueError(
@@ -67,17 +69,7 @@ class RunLock:
         self._release()
 
     def _take(self) -> None:
-        for _ in range(_ATTEMPTS):
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(_PAUSE)
-                continue
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
-            break
-        else:
+        if not _lock(self._descriptor):
             self._release()
             raise ValueError(
                 f"run folder {self._folder} is in use by {_owner(self._folder)}: end that launch, or give another "
@@ -86,9 +78,36 @@ class RunLock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
+    def _check_nodes(self) -> None:
+        """Check that no node of an earlier launch still writes into the folder."""
+        descriptor = os.open(self._folder / NODES_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            if not _lock(descriptor):
+                self._release()
+                raise ValueError(
+                    f"nodes of an earlier launch still write into run folder {self._folder}: try again in some seconds"
+                )
+        finally:
+            os.close(descriptor)
+
     def _note(self, how: str) -> None:
         note = {"run_id": self._run_id, "state": how, "pid": os.getpid(), "host": socket.gethostname()}
         write_atomic(self._folder / NOTE_FILE, json.dumps({**note, "time": round(time.time(), 3)}) + "\n")
+
+
+class FolderUse:
+    """Marks a run folder as written by a node, for as long as the object or its process lives."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take a share of the nodes' lock; without effect where the folder cannot be written."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder / NODES_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError:
+            return
+        weakref.finalize(self, os.close, descriptor)
+        with suppress(OSError):  # held by a launch that has just begun, or a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def holder(folder: Path) -> str:
@@ -164,6 +183,22 @@ def _progress(folder: Path, run_id: str) -> str:
     except ValueError:
         return ""
     return found[1].state.value if found is not None and found[0] == run_id else ""
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock of a file; return whether that succeeded. Where there are no locks, it does."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            return True
+        else:
+            return True
+    return False
 
 
 def _owner(folder: Path) -> str:

@@ -13,7 +13,7 @@ from full_disk import small_disk
 
 from franka_reacher_rl.core.loop.events import Progress, RunState
 from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE, ProgressFile
-from franka_reacher_rl.core.run.run_state import NOTE_FILE, RunLock, end_by_progress, holder, state_of
+from franka_reacher_rl.core.run.run_state import NOTE_FILE, FolderUse, RunLock, end_by_progress, holder, state_of
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLD = """
@@ -87,6 +87,21 @@ def test_a_killed_launch_leaves_a_run_that_died(tmp_path: Path) -> None:
     assert state_of(tmp_path).state == "died" and "without an orderly end" in state_of(tmp_path).remark
     progress(tmp_path, RunState.COMPLETE)
     assert state_of(tmp_path).state == "complete", "it was killed after its last episode"
+
+
+def test_a_launch_is_refused_while_nodes_of_an_earlier_one_still_write(tmp_path: Path) -> None:
+    RunLock(tmp_path, "r1").release()
+    learner, recorder = FolderUse(tmp_path), FolderUse(tmp_path)
+    with pytest.raises(ValueError, match=r"nodes of an earlier launch still write into .*: try again in some seconds"):
+        RunLock(tmp_path, "r2")
+    del learner
+    with pytest.raises(ValueError, match="still write"):
+        RunLock(tmp_path, "r2")
+    del recorder
+    lock = RunLock(tmp_path, "r2")
+    FolderUse(tmp_path)
+    assert state_of(tmp_path).state == "running"
+    lock.release()
 
 
 def test_the_progress_of_an_earlier_part_does_not_count(tmp_path: Path) -> None:
