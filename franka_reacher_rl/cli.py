@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from franka_reacher_rl.bench import options as bench_options
-from franka_reacher_rl.core.base.paths import config_dir
+from franka_reacher_rl.core.base.paths import PACKAGE, config_dir
 from franka_reacher_rl.core.base.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from franka_reacher_rl.experiments.executors import Executor
 
 PROGRAM = os.environ.get("REACHER_PROGRAM", "franka-reacher")
+CONTROL = {
+    "pause": "end the episode of a running graph and let the arm rest",
+    "resume": "let a paused graph go on",
+    "abort": "end a running graph for good after stopping the arm",
+}
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -102,6 +107,9 @@ def make_parser() -> Parser:
 
     command(commands, "soak", "run the graph for hours and fail where something grows", soak, bench_options.add_soak)
     command(commands, "identify", "measure how late an arm follows its commands", identify, add_identify)
+    command(commands, "runs", "list runs of the graph, and how to resume them", runs, add_runs)
+    for verb, text in CONTROL.items():
+        command(commands, verb, text, control, add_control)
     command(commands, "curve", "plot the learning curves of runs of the graph", curve, add_curve)
     command(commands, "preview", "render the simulated world", preview, add_preview)
     return parser
@@ -152,6 +160,18 @@ def add_curve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("learning_curve.png"), help="image file (default: %(default)s)"
     )
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `runs`."""
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path("runs"), help="folder of the runs, or one run (default: runs)"
+    )
+
+
+def add_control(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `pause`, `resume` and `abort`."""
+    parser.add_argument("--namespace", default="", metavar="NAME", help="namespace of the graph")
 
 
 def add_preview(parser: argparse.ArgumentParser) -> None:
@@ -222,8 +242,7 @@ def report(options: argparse.Namespace) -> int:
 
 def identify(options: argparse.Namespace) -> int:
     """Measure lag and delay of an arm whose bridge is running."""
-    if importlib.util.find_spec("rclpy") is None:
-        raise ValueError("needs ROS 2: run ./reacher identify, or source the setup.bash of ROS 2")
+    _require_ros("identify")
     from franka_reacher_rl.nodes import identify
 
     return identify.run(options)
@@ -243,11 +262,36 @@ def curve(options: argparse.Namespace) -> int:
     return curve.run(options.run_dir, options.out)
 
 
+def runs(options: argparse.Namespace) -> int:
+    """List the runs in a folder."""
+    from franka_reacher_rl.core.run.runs import find_runs, table
+
+    found = find_runs(options.folder)
+    launch = f"{PROGRAM} launch" if PROGRAM == "./reacher" else f"ros2 launch {PACKAGE}"
+    print("\n".join(table(found, launch)) if found else f"no runs in {options.folder}")
+    return 0
+
+
+def control(options: argparse.Namespace) -> int:
+    """Pause, resume or abort the run of a graph."""
+    _require_ros(options.command)
+    from franka_reacher_rl.nodes.run_control import ask
+
+    done, answer = ask(options.command, options.namespace)
+    print(answer, file=sys.stdout if done else sys.stderr)
+    return 0 if done else EXIT_FAILURE
+
+
 def preview(options: argparse.Namespace) -> int:
     """Render the simulated world."""
     from franka_reacher_rl.sim import preview
 
     return preview.run(options.robot, options.out, options.seed, options.width, options.height)
+
+
+def _require_ros(name: str) -> None:
+    if importlib.util.find_spec("rclpy") is None:
+        raise ValueError(f"needs ROS 2: run ./reacher {name}, or source the setup.bash of ROS 2")
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "core.policy": {"core.base", "core.learning"},
     "core.task": {"core.base", "core.arm"},
     "core.loop": {"core.base", "core.arm", "core.replay", "core.learning", "core.policy", "core.task"},
+    "core.run": {"core.base", "core.arm", "core.task", "core.loop"},
     "sim": {"core"},
     "cameras": {"core", "sim"},
     "drivers": {"core", "ros"},

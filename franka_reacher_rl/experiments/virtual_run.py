@@ -114,6 +114,7 @@ class VirtualRun:
         self._done = 0
         self._restore()
         self._table = CsvFile(folder / EPISODES, COLUMNS, keep=self._done)
+        self._table.sync()  # a folder that cannot be written is an error now, not after the first episodes
         self._saved_at = time.monotonic()
 
     def run(self, on_episode: Callable[[EpisodeSummary], None] = lambda summary: None) -> None:
@@ -160,6 +161,8 @@ class VirtualRun:
         restored = self.trainer.restore()
         if restored is None:
             return
+        if rows := self.trainer.lost_rows:
+            raise ValueError(f"{self._folder} has lost {rows} rows of its replay: remove the folder to repeat the run")
         extra, arrays = restored
         if extra["run"] != self._run.digest:
             raise ValueError(f"{self._folder} has the checkpoint of another configuration: take another folder")

@@ -56,6 +56,11 @@ ARGUMENTS = [
     _argument("training_minutes", "0", "training time to run in minutes; 0: no limit"),
     _argument("run_dir", "auto", "folder of the run; auto: runs/<date>_<setting>_<robot>_seed<seed>"),
     _argument("resume", "", "folder of a run to resume, with its setting, robot, camera and seed"),
+    _argument(
+        "resume_weights",
+        "",
+        "start a new run from the networks of another one: its run folder, a checkpoint, or a policy.safetensors",
+    ),
     _argument("policy", "", "policy file to run, with evaluate:=true"),
     _argument("evaluate", "false", "run a policy without learning"),
     _argument("namespace", "", "namespace of all nodes, for several graphs in one domain"),

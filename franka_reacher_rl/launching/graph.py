@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown, TimerAction
@@ -24,6 +25,7 @@ from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
 from franka_reacher_rl.launching.middleware import middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.restarts import DELAY, MAX_DEATHS, WINDOW, Restarts
+from franka_reacher_rl.launching.run_end import RunEnd
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, EXIT_CANNOT_START, REALTIME_PRIORITY
 
@@ -65,9 +67,11 @@ def _set_failed(context: LaunchContext, message: str) -> None:
 def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
     values = {argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS}
     plan = Plan(wiring, values)
+    end = RunEnd(Path(plan.run_dir), plan.run_id).handlers(context) if plan.run_dir else []
     nodes, restarts = [(name, _node(name, plan)) for name in plan.nodes], Restarts()
     return [
         LogInfo(msg=plan.summary()),
+        *end,
         *(
             RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan, restarts)))
             for name, node in nodes

@@ -21,9 +21,9 @@ from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.base.suggestions import did_you_mean
 from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE
 from franka_reacher_rl.core.loop.wiring import SHARED, wires
+from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, Resumed
 from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
 from franka_reacher_rl.launching.parameter_file import check_parameter_file
-from franka_reacher_rl.ros.run_folder import KEPT_ARGUMENTS, Resumed
 
 # SCHED_FIFO priorities of the nodes between the capture of a frame and its command. None of them waits for the learner.
 REALTIME = {
@@ -81,6 +81,7 @@ class Plan:
         self._executables = {node: _executable(name, values[name]) for name, node in REPLACEMENTS.items()}
         self._check_camera()
         self._check_policy()
+        self._check_resumed_weights()
         self.params_file = _absolute(values["params_file"])
         if self.params_file:
             check_parameter_file(
@@ -158,6 +159,7 @@ class Plan:
                 "seed": self.seed,
                 "run_dir": self.run_dir,
                 "resume": self._resumed is not None,
+                "resume_weights": _absolute(values["resume_weights"]),
                 "learner.device": values["device"],
             },
             "robot_bridge": {"robot": robot, "address": values["address"], **frames},
@@ -172,6 +174,7 @@ class Plan:
                 **{name: values[name] for name in ("camera", *KEPT_ARGUMENTS)},
                 "params_file": self.params_file,
                 "policy": values["policy"],
+                "resume_weights": _absolute(values["resume_weights"]),
                 "evaluate": self.evaluate,
                 "run_dir": self.run_dir,
                 "seed": self.seed,
@@ -195,6 +198,7 @@ class Plan:
         if self.minutes:
             length = f"{self.minutes:g} training minutes"
         what = "evaluating" if self.evaluate else "resuming" if self._resumed else "learning"
+        what += " from the networks of an earlier run" if self._values["resume_weights"] else ""
         which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
         where = f", namespace {self.namespace}" if self.namespace else ""
         warning = f"; {self._resumed.warning}" if self._resumed and self._resumed.warning else ""
@@ -219,6 +223,18 @@ class Plan:
             raise ValueError(f"policy:={policy} does not exist: a run writes its policy to RUN_DIR/policy.safetensors")
         if policy and not self.evaluate:
             raise ValueError("policy:=PATH runs a saved policy: give evaluate:=true too")
+
+    def _check_resumed_weights(self) -> None:
+        given = self._values["resume_weights"]
+        if not given:
+            return
+        if self._resumed or self.evaluate:
+            other = "resume" if self._resumed else "evaluate"
+            raise ValueError(f"resume_weights:={given} starts a new run: leave out {other} or resume_weights")
+        if not Path(given).expanduser().exists():
+            raise ValueError(
+                f"resume_weights:={given} does not exist: give a run folder, a checkpoint or a policy.safetensors"
+            )
 
     def _progress_file(self) -> str:
         """Return where the environment keeps its progress; without a run folder, only for as long as the run lasts."""

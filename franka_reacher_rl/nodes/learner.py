@@ -11,6 +11,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import StepId, Tick
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
+from franka_reacher_rl.core.learning.earlier_weights import load_earlier
 from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import keep_freed_memory
 from franka_reacher_rl.core.learning.networks import network_digest
@@ -19,6 +20,7 @@ from franka_reacher_rl.core.loop.time_shares import TimeShares
 from franka_reacher_rl.core.loop.update_thread import UpdateThread
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.core.run.run_state import FolderUse
 from franka_reacher_rl.core.task.summary import LOSSES, UNKNOWN
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.messages import tick_from_msg, tick_msg, transition_from_msg
@@ -26,7 +28,9 @@ from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.standard_messages import bytes_msg
 
+POLICY_FILE = "policy.safetensors"
 _STATUS_PERIOD = 1.0  # s
+_REMINDER = 60.0  # s between two messages about updates that have stopped
 
 
 class Learner(Node):
@@ -47,6 +51,8 @@ class Learner(Node):
         seed = declare_param(self, "seed", 0, "seed of networks, sampling and noise")
         run_dir = declare_param(self, "run_dir", "", "folder for checkpoints and the final policy; empty: none")
         resume = declare_param(self, "resume", False, "continue from the last checkpoint in run_dir")
+        meaning = "run folder, checkpoint or policy.safetensors from whose networks to start; empty: untrained ones"
+        earlier = declare_param(self, "resume_weights", "", meaning)
         transports = ("shared_memory", "inline")
         meaning = "shared_memory on one host, inline for an actor on another"
         transport = declare_param(self, "policy_transport", transports[0], meaning, choices=transports)
@@ -54,11 +60,17 @@ class Learner(Node):
             raise ValueError("resume without run_dir: give the folder of the run")
         self._inline = transport == "inline"
         self._run_dir = Path(run_dir) if run_dir else None
+        self._use = FolderUse(self._run_dir) if self._run_dir else None
         self._counters = CountersFile(self._run_dir, self.run.id)
         keep_freed_memory()
         checkpoints = self._run_dir / "checkpoints" if self._run_dir else None
         self._trainer = make_trainer(image, network, sac, self._settings, robot.dof, seed, checkpoints=checkpoints)
-        newest = self._restore(resume) if resume or self._trainer.has_checkpoints else StepId(0, 0)
+        if resume or self._trainer.has_checkpoints:
+            newest = self._restore(resume)
+        else:
+            newest = StepId(0, 0)
+            if earlier:
+                self.get_logger().info(f"starts from {load_earlier(self._trainer.sac, Path(earlier).expanduser())}")
         self._weights = FlatWeights(self._trainer.sac.policy)
         self._store = PolicyWriter(self.run.id, network_digest(image, network, robot.dof))
         self._thread = UpdateThread(
@@ -79,9 +91,13 @@ class Learner(Node):
         """
         restored = self._trainer.restore()
         if restored is None:
+            assert self._run_dir is not None
+            file = self._run_dir / POLICY_FILE
+            policy = f", for example its policy: resume_weights:={file}" if file.is_file() else ""
             raise ValueError(
-                f"{self._run_dir} has no checkpoint that can be read, so what was learned is lost: start a new run in "
-                "another folder, without resume"
+                f"{self._run_dir} has no checkpoint that can be read, and is not resumed from random weights: start a "
+                "new run without resume, or from the networks of another one with resume_weights:=RUN_DIR_OR_FILE"
+                f"{policy}"
             )
         ours = bool(self.run.id) and restored[0].get("run_id") == self.run.id
         if not (ours or resume):
@@ -91,6 +107,8 @@ class Learner(Node):
         self.get_logger().info(
             f"resumed from the checkpoint of update {updates} with {steps} stored steps{'; ' if lost else ''}{lost}"
         )
+        if rows := self._trainer.lost_rows:
+            self.get_logger().warning(f"{rows} rows of the replay are lost: they are damaged, or precede a damaged one")
         return self._trainer.replay.newest if ours else StepId(0, 0)
 
     def _connect(self) -> None:
@@ -133,11 +151,14 @@ class Learner(Node):
             seconds=seconds,
             updates_per_s=(updates - self._updates_at_status) / seconds,
             # The second in which the warm-up ends is no sign of starvation.
-            starved_of=self._shares.starved_of(shares) if self._updates_at_status else "",
+            starved_of=self._shares.starved_of(shares) if self._updates_at_status and not self._thread.stopped else "",
+            failure=self._stopped(),
             **shares,
             **{name: losses.get(name, UNKNOWN) for name in LOSSES},
         )
         status.header.stamp = self.get_clock().now().to_msg()
+        if status.failure:
+            self.get_logger().error(status.failure, throttle_duration_sec=_REMINDER)
         if status.starved_of:
             self.get_logger().warning(status.starved_of, throttle_duration_sec=60.0)
         self._updates_at_status = updates
@@ -145,9 +166,27 @@ class Learner(Node):
         self._statuses.publish(status)
         self._counters.write(updates, trainer.stored_steps)
 
+    def _stopped(self) -> str:
+        """Return why the learner no longer updates, and what to do; empty: it does."""
+        if not self._thread.stopped:
+            return ""
+        saved = self._trainer.saved_updates
+        if self._run_dir is None or saved < 0:
+            remedy = "start again with a lower sac.learning_rate"
+        else:
+            remedy = (
+                f"the last finite checkpoint is of update {saved}: lower sac.learning_rate in {self._run_dir}/"
+                f"setting.yaml and resume:={self._run_dir}"
+            )
+        return f"updates, policies and checkpoints have stopped, because {self._thread.stopped}; {remedy}"
+
     def diagnose(self) -> Diagnosis:
         status, steps, updates = self._status, self._trainer.stored_steps, self._trainer.updates
         values = {"updates": updates, "stored_steps": steps, "updates_per_s": round(status.updates_per_s, 1)}
+        if stopped := self._stopped():
+            return DiagnosticStatus.ERROR, stopped, values
+        if unsaved := self._trainer.save_error:
+            return DiagnosticStatus.WARN, f"{unsaved}; it is tried again every checkpoint_period", values
         if status.starved_of:
             return DiagnosticStatus.WARN, status.starved_of, values
         if not updates:
@@ -155,16 +194,23 @@ class Learner(Node):
         return DiagnosticStatus.OK, f"{status.updates_per_s:.1f} updates per second", values
 
     def on_stop(self) -> None:
-        """Finish the update, then save a checkpoint and the policy."""
+        """Finish the update, then save a checkpoint and the policy, both as they were when they were last finite."""
         self._thread.stop(timeout=30.0)
         if self._run_dir is not None:
             self._trainer.save({"run_id": self.run.id}, wait=True)
-            self._run_dir.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._run_dir / "policy.safetensors", self._weights.bytes())
-            path = self._run_dir / "policy.safetensors"
-            self.get_logger().info(f"policy {self._trainer.policy_version} saved as {path}")
+            self._save_policy(self._run_dir / POLICY_FILE)
         self._trainer.close()
         self._store.close()
+
+    def _save_policy(self, path: Path) -> None:
+        version = self._trainer.policy_version
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, self._weights.last if self._trainer.problem else self._weights.bytes())
+        except OSError as error:
+            self.get_logger().error(f"policy {version} cannot be saved as {path}: {error.strerror}")
+        else:
+            self.get_logger().info(f"policy {version} saved as {path}")
 
 
 def main() -> None:

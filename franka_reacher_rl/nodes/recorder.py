@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from tensorboard.summary import Writer  # type: ignore[import-untyped]
 
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.graph_health import GraphHealth, Level, Report
 from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.run.record import CYCLE_COLUMNS, STATUS_COLUMNS, Record
+from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, last_recorded, manifest, write_manifest
 from franka_reacher_rl.core.task.console import Console
-from franka_reacher_rl.core.task.summary import COLUMNS, LEARNER_PARTS, LOSSES, EpisodeSummary
+from franka_reacher_rl.core.task.summary import LEARNER_PARTS
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.messages import summary_from_msg
 from franka_reacher_rl.ros.node import EXIT_CANNOT_START, RUN_ID, Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
-from franka_reacher_rl.ros.run_folder import KEPT_ARGUMENTS, last_recorded, manifest, write_manifest
 
-_CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per cycle, s
-_STATUS_COLUMNS = ("updates", "updates_per_s", "stored_steps", *LEARNER_PARTS, *LOSSES)
 _HEALTH_PERIOD = 1.0  # s
 _NEWCOMER = 10.0  # s after its start in which a graph yields to another one; the nodes report once a second
 _LITTLE_SPACE = 1e9  # bytes left on the disk, below which diagnostics warn
+_REMINDER = 60.0  # s between two messages about a folder that cannot be written
 # The logger prints its lines as they are and publishes them on /rosout.
 _CONSOLE_FORMAT = ("RCUTILS_CONSOLE_OUTPUT_FORMAT", "{message}")
 
@@ -57,6 +54,7 @@ class Recorder(Node):
             "seed": declare_param(self, "seed", 0, "seed of the run, for the manifest"),
             "episodes": declare_param(self, "episodes", 0, "number of the last episode, for the manifest"),
             "policy": declare_param(self, "policy", "", "policy file that is run, for the manifest"),
+            "resume_weights": declare_param(self, "resume_weights", "", "networks it started from, for the manifest"),
             "evaluate": declare_param(self, "evaluate", False, "whether the policy runs without learning"),
             "training_minutes": declare_param(self, "training_minutes", 0.0, "training time planned [min]"),
         }
@@ -65,8 +63,9 @@ class Recorder(Node):
         self._learner: dict[str, float] = {}  # the last status
         self._spent = dict.fromkeys(LEARNER_PARTS, 0.0)  # s, since the last episode
         self._started = self._summed_up = time.monotonic()
-        self._files = _Files(Path(run_dir), run) if run_dir else None
-        self._episode = self._files.recorded if self._files is not None else 0
+        self._episode = last_recorded(Path(run_dir), self.run.id) if run_dir else 0
+        self._record = self._open(Path(run_dir), run) if run_dir else None
+        self._failed = False  # whether something could not be written
         self._health = GraphHealth()
         self._published: Report | None = None
         self._node_names = self.get_namespace()[1:] + "/" if self.get_namespace() != "/" else ""
@@ -77,13 +76,33 @@ class Recorder(Node):
         self.create_subscription(msg.LearnerStatus, "learner_status", self.run.only(self._on_learner), qos.EVENT)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
         self.steady_timer(_HEALTH_PERIOD, self._publish_health)
+        if self._record is not None:
+            self.steady_timer(_HEALTH_PERIOD, self._catch_up)
+
+    def _open(self, folder: Path, run: dict[str, Any]) -> Record:
+        content = manifest(Setting.load(run["setting"]), Robot.load(run["robot"]), run)
+        record = Record(folder, lambda: write_manifest(folder, content))
+        for notice in record.notices:
+            self.get_logger().warning(notice)
+        return record
+
+    def _catch_up(self) -> None:
+        """Write what has waited for room on the disk, and report what still waits."""
+        assert self._record is not None
+        if not self._record.flush():
+            self._failed = True
+            self.get_logger().error(self._record.problem, throttle_duration_sec=_REMINDER)
+        elif self._failed:
+            self._failed, dropped = False, self._record.dropped
+            lost = f", except {dropped} rows that were dropped" if dropped else ""
+            self.get_logger().warning(f"{self._record.folder} can be written again; everything is on record{lost}")
 
     def _on_learner(self, status: msg.LearnerStatus) -> None:
-        self._learner = {name: getattr(status, name) for name in _STATUS_COLUMNS}
+        self._learner = {name: getattr(status, name) for name in STATUS_COLUMNS}
         for part in LEARNER_PARTS:
             self._spent[part] += status.seconds * getattr(status, part)
-        if self._files is not None:
-            self._files.write_status(status.seconds, self._learner)
+        if self._record is not None:
+            self._record.write_status(status.seconds, self._learner)
 
     def _on_episode(self, message: msg.EpisodeSummary) -> None:
         if message.episode <= self._episode:  # a recorder that starts anew hears of the last ones again
@@ -97,8 +116,9 @@ class Recorder(Node):
         self._episode = summary.episode
         for line in self._console.lines(summary, message.episodes):
             self.get_logger().info(line)
-        if self._files is not None:
-            self._files.write_episode(summary, message)
+        if self._record is not None:
+            cycles = zip(*(getattr(message, name) for name in CYCLE_COLUMNS), strict=False)
+            self._record.write_episode(summary, list(cycles))
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         """Take the states of this graph's nodes; those of other namespaces are ignored."""
@@ -133,59 +153,23 @@ class Recorder(Node):
         self._states.publish(DiagnosticStatus(level=level, name=name, message=overall.message))
 
     def diagnose(self) -> Diagnosis:
-        if self._files is None:
+        record = self._record
+        if record is None:
             return DiagnosticStatus.OK, "no run folder", {"episode": self._episode}
-        free = shutil.disk_usage(self._files.folder).free
-        values = {"episode": self._episode, "folder": self._files.folder, "free_gigabytes": f"{1e-9 * free:.1f}"}
-        if free < _LITTLE_SPACE:
-            return DiagnosticStatus.WARN, f"{1e-6 * free:.0f} MB left on the disk of {self._files.folder}", values
+        values = {"episode": self._episode, "folder": record.folder, "free": record.free()}
+        if record.dropped or record.waiting:
+            values |= {"waiting": record.waiting, "dropped": record.dropped}
+        if problem := record.problem:
+            return DiagnosticStatus.ERROR if record.dropped else DiagnosticStatus.WARN, problem, values
+        free = record.free_bytes()
+        if free is not None and free < _LITTLE_SPACE:
+            return DiagnosticStatus.WARN, f"{record.free()} left on the disk of {record.folder}", values
         return DiagnosticStatus.OK, "writing", values
 
     def on_stop(self) -> None:
         """Close the files."""
-        if self._files is not None:
-            self._files.close()
-
-
-class _Files:
-    """The files of a run folder."""
-
-    def __init__(self, folder: Path, run: dict[str, Any]) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.recorded = last_recorded(folder, run["run_id"])  # number of the last episode of this run
-        write_manifest(folder, manifest(Setting.load(run["setting"]), Robot.load(run["robot"]), run))
-        self._episodes = CsvFile(folder / "episodes.csv", COLUMNS)
-        short = _six_digits
-        self._cycles = CsvFile(folder / "cycles.csv", ("episode", "step", *_CYCLE_COLUMNS), number=short)
-        self._statuses = CsvFile(folder / "learner.csv", ("wall_time", "seconds", *_STATUS_COLUMNS), number=short)
-        self._scalars = Writer(str(folder / "tensorboard"))
-
-    def write_status(self, seconds: float, values: dict[str, float]) -> None:
-        self._statuses.write({"wall_time": f"{time.time():.3f}", "seconds": seconds, **values})
-        self._add_scalars("learner", values, int(values["updates"]))
-
-    def write_episode(self, summary: EpisodeSummary, message: msg.EpisodeSummary) -> None:
-        values = zip(*(getattr(message, name) for name in _CYCLE_COLUMNS), strict=False)
-        for step, row in enumerate(values):
-            cycle = dict(zip(_CYCLE_COLUMNS, row, strict=True))
-            self._cycles.write({"episode": summary.episode, "step": step, **cycle}, flush=False)
-        self._cycles.flush()
-        self._episodes.write(summary.row())
-        self._add_scalars("episode", summary.row(), summary.episode)
-
-    def _add_scalars(self, prefix: str, values: dict[str, Any], step: int) -> None:
-        for name, value in values.items():
-            if isinstance(value, (int, float)) and value == value:  # unknown values are NaN
-                self._scalars.add_scalar(f"{prefix}/{name}", float(value), step)
-
-    def close(self) -> None:
-        for file in (self._episodes, self._cycles, self._statuses, self._scalars):
-            file.close()
-
-
-def _six_digits(value: float) -> str:
-    return f"{value:.6g}"
+        if self._record is not None and (lost := self._record.close()):
+            self.get_logger().error(f"the record of the run is incomplete: {lost}")
 
 
 def main() -> None:

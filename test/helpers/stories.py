@@ -72,6 +72,7 @@ class FakeAgent:
 
     def __init__(self) -> None:
         self.stored_steps = self.updates = 0
+        self.can_sample = True
         self.version = -1
         self.acted_with: list[int] = []
         self.seen: list[tuple[StepId, bool]] = []

@@ -20,6 +20,7 @@ from launch.actions import LogInfo, Shutdown, TimerAction
 from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 
+from franka_reacher_rl.core.run.run_state import RunLock
 from franka_reacher_rl.launching import graph as launching
 from franka_reacher_rl.launching import middleware, plan
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
@@ -227,6 +228,35 @@ def test_a_run_of_the_other_wiring_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / "manifest.yaml").write_text("run: {wiring: async}")
     _, errors = started("sync", resume=str(tmp_path))
     assert "async.launch.py" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"resume_weights": "/nowhere"}, "error: resume_weights:=/nowhere does not exist: give a run folder"),
+        (
+            {"resume_weights": "/tmp", "evaluate": "true", "policy": __file__},
+            "error: resume_weights:=/tmp starts a new run: leave out evaluate or resume_weights",
+        ),
+    ],
+)
+def test_networks_of_an_earlier_run_that_cannot_be_used(arguments: dict[str, str], message: str) -> None:
+    _, errors = started("async", **arguments)
+    assert errors[0].startswith(message)
+
+
+def test_the_learner_gets_the_networks_to_start_from(tmp_path: Path) -> None:
+    made = plan.Plan("async", dict(context(resume_weights=str(tmp_path)).launch_configurations))
+    assert made.parameters("learner")["resume_weights"] == str(tmp_path) and not made.parameters("learner")["resume"]
+    assert made.parameters("recorder")["resume_weights"] == str(tmp_path)
+    assert "learning from the networks of an earlier run" in made.summary()
+
+
+def test_a_folder_in_which_a_launch_runs_is_refused(tmp_path: Path) -> None:
+    lock = RunLock(tmp_path, "other")
+    _, errors = started("async", run_dir=str(tmp_path))
+    assert re.match(rf"error: run folder {tmp_path} is in use by process {os.getpid()} on ", errors[0])
+    lock.release()
 
 
 def test_an_unknown_argument_is_refused() -> None:

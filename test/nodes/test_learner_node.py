@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rclpy
+import torch
 from diagnostic_msgs.msg import DiagnosticStatus
+from full_disk import small_disk
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId
 from franka_reacher_rl.core.base.datatypes import Transition as Row
@@ -82,8 +85,7 @@ def test_each_request_is_answered_after_an_update_once_warmed_up(probe_after, tm
 def test_a_resumed_learner_continues(probe_after, tmp_path: Path) -> None:
     arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}")
     first = Around(probe_after(*arguments))
-    for step in range(8):
-        version = first.step(1, step).policy_version
+    version = [first.step(1, step) for step in range(8)][-1].policy_version
     first.probe.close()
     rclpy.try_shutdown()
     assert (tmp_path / "policy.safetensors").is_file()
@@ -126,7 +128,7 @@ def test_a_run_without_a_readable_checkpoint_is_not_resumed(ros, tmp_path: Path)
     folder.mkdir()
     (folder / "checkpoint-0000000007-000000000012.safetensors").write_bytes(b"torn")
     ros(*PARAMETERS, "-p", f"run_dir:={tmp_path}", "-p", "resume:=true")
-    with pytest.raises(ValueError, match="no checkpoint that can be read"):
+    with pytest.raises(ValueError, match=r"no checkpoint that can be read, .* start a new run .*resume_weights:="):
         Learner()
 
 
@@ -135,3 +137,75 @@ def test_diagnostics_name_what_the_learner_lacks(probe_after) -> None:
     assert around.learner.diagnose()[:2] == (DiagnosticStatus.OK, "0 of 3 steps of the warm-up stored")
     around.learner._status = LearnerStatus(starved_of="the learner lacks transitions")
     assert around.learner.diagnose()[:2] == (DiagnosticStatus.WARN, "the learner lacks transitions")
+
+
+def test_after_an_update_that_is_not_finite_the_last_finite_state_stays(probe_after, tmp_path: Path) -> None:
+    around = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path}"))
+    for step in range(8):
+        around.step(1, step)
+    learner = around.learner
+    around.probe.until(lambda: learner._trainer.saved_updates > 0)
+    with torch.no_grad():
+        next(learner._trainer.sac.critic.parameters()).fill_(float("nan"))
+    versions = [around.step(1, step).policy_version for step in range(8, 14)]
+    assert versions == [versions[0]] * 6 and versions[0] > 0
+    around.probe.until(lambda: around.statuses and around.statuses[-1].failure)
+    status = around.statuses[-1]
+    assert "updates, policies and checkpoints have stopped, because critic_loss is nan" in status.failure
+    assert f"the last finite checkpoint is of update {learner._trainer.saved_updates}" in status.failure
+    assert f"resume:={tmp_path}" in status.failure and status.updates == versions[0] and not status.starved_of
+    assert learner.diagnose()[:2] == (DiagnosticStatus.ERROR, status.failure)
+    around.probe.until(lambda: around.policies[-1].version == versions[0])
+    announced = around.policies[-1]
+    around.probe.close()
+    saved = (tmp_path / "policy.safetensors").read_bytes()
+    assert saved == bytes(announced.weights), "the last finite policy"
+    rclpy.try_shutdown()
+    resumed = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path}", "-p", "resume:=true"))
+    assert resumed.step(1, 0).policy_version <= versions[0]
+    assert resumed.learner._trainer.check_update()
+
+
+def test_a_new_run_starts_from_the_networks_of_another_one(probe_after, tmp_path: Path) -> None:
+    first = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path / 'first'}"))
+    for step in range(8):
+        first.step(1, step)
+    first.probe.close()
+    rclpy.try_shutdown()
+    policy = (tmp_path / "first" / "policy.safetensors").read_bytes()
+    for given in ("first", "first/policy.safetensors"):
+        arguments = ("-p", f"run_dir:={tmp_path / 'second'}", "-p", f"resume_weights:={tmp_path / given}")
+        second = Around(probe_after(*PARAMETERS, *arguments))
+        assert (second.policies[0].version, bytes(second.policies[0].weights)) == (0, policy)
+        assert second.learner._trainer.stored_steps == 0
+        second.learner._run_dir = None  # leaves no checkpoint behind
+        second.probe.close()
+        rclpy.try_shutdown()
+        shutil.rmtree(tmp_path / "second", ignore_errors=True)
+
+
+def test_networks_of_another_size_are_refused(probe_after, ros, tmp_path: Path) -> None:
+    first = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path / 'first'}"))
+    first.probe.close()
+    rclpy.try_shutdown()
+    changed = [argument.replace("[8, 8]", "[16, 8]") for argument in PARAMETERS]
+    ros(*changed, "-p", f"resume_weights:={tmp_path / 'first'}")
+    with pytest.raises(ValueError, match=r"another network.* Give the setting and the robot of that run"):
+        Learner()
+
+
+def test_a_policy_that_cannot_be_saved_is_reported(
+    probe_after, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path, "1m") as disk:
+        around = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path / 'run'}"))
+        around.probe.until(lambda: around.learner._trainer.saved_updates == 0)
+        disk.fill()
+        for step in range(8):
+            around.step(1, step)
+        around.probe.until(lambda: around.learner._trainer.save_error)
+        level, message, _ = around.learner.diagnose()
+        assert level == DiagnosticStatus.WARN and "No space left on device" in message
+        around.probe.close()
+        assert "cannot be saved as" in capfd.readouterr().err
+        assert not list((tmp_path / "run").rglob("*.tmp")) and not (tmp_path / "run" / "policy.safetensors").exists()

@@ -26,6 +26,10 @@ FORWARDED = {
     "bench": "measure this machine",
     "soak": "run the graph for hours and fail where something grows",
     "identify": "measure how late an arm follows its commands",
+    "runs": "list runs of the graph, and how to resume them",
+    "pause": "end the episode of a running graph and let the arm rest",
+    "resume": "let a paused graph go on",
+    "abort": "end a running graph for good after stopping the arm",
     "curve": "plot the learning curves of runs of the graph",
     "preview": "render the simulated world",
 }

@@ -8,6 +8,7 @@ nothing waits for the device before `info` reads the results.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -74,6 +75,7 @@ class SAC:
         self._critic_parameters: list[Tensor] = [*self.critic.parameters(), *self.encoder.parameters()]
         self._target_parameters: list[Tensor] = [*self.target_critic.parameters(), *self.target_encoder.parameters()]
         self._actor_parameters: list[Tensor] = [*self.actor.parameters()]
+        self._checked_parameters = [*self._critic_parameters, *self._actor_parameters, self.log_temperature.detach()]
         self._optimizers = {
             "critic": self._adam(self._critic_parameters, 0.9),
             "actor": self._adam(self._actor_parameters, 0.9),
@@ -244,19 +246,60 @@ class SAC:
         Raises:
             ValueError: A tensor is missing or has another shape. Nothing is changed.
         """
+        self.load_networks(state)
+        self._generator.set_state(torch.from_numpy(np.array(state["random"], np.uint8)))
+        self.updates = int(state["updates"])
+
+    def load_networks(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Take networks, temperature and optimizers of a state that `save_state` returned, but not its counters.
+
+        Raises:
+            ValueError: A tensor is missing or has another shape. Nothing is changed.
+        """
         own = self._tensors()
-        for key, tensor in own.items():
-            found = state[key].shape if key in state else "nothing"
-            if found != tuple(tensor.shape):
-                raise ValueError(f"checkpoint is of another network: {key} is {found} instead of {tuple(tensor.shape)}")
+        _check_shapes(own, state)
         for key, tensor in own.items():
             tensor.copy_(torch.from_numpy(np.array(state[key])))
         for name, optimizer in self._optimizers.items():
             _load_moments(optimizer, f"optimizer.{name}", state)
-        self._generator.set_state(torch.from_numpy(np.array(state["random"], np.uint8)))
-        self.updates = int(state["updates"])
         if self._graph:
             self._graph.reset()
+
+    def load_policy(self, weights: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Take the weights of a policy by name; its encoder becomes the target encoder too. The critics stay.
+
+        Raises:
+            ValueError: A tensor is missing or has another shape. Nothing is changed.
+        """
+        own = self.policy.state_dict()
+        _check_shapes(own, weights)
+        for key, tensor in own.items():
+            tensor.copy_(torch.from_numpy(np.array(weights[key])))
+        self.target_encoder.load_state_dict(self.encoder.state_dict())
+
+    @torch.no_grad()
+    def all_finite(self) -> bool:
+        """Return whether all losses, means and weights of the last update are finite; waits for the device."""
+        parameters = self._checked_parameters
+        # A sum takes the least time on a CPU; on a GPU, one launch for all norms takes less than one for each sum.
+        on_gpu = self.device.type == "cuda"
+        sums = torch._foreach_norm(parameters, 1) if on_gpu else [tensor.sum() for tensor in parameters]
+        return bool(torch.stack([value.float() for value in (*self._info.values(), *sums)]).isfinite().all())
+
+    def not_finite(self) -> str:
+        """Name the first loss or tensor that is not finite; empty if there is none."""
+        for name, value in self.info().items():
+            if not math.isfinite(value):
+                return f"{name} is {value}"
+        return next((f"{key} is not finite" for key, t in self._tensors().items() if not bool(t.isfinite().all())), "")
+
+
+def _check_shapes(own: Mapping[str, Tensor], given: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Raise ValueError if a tensor is missing among those given, or has another shape."""
+    for key, tensor in own.items():
+        found = given[key].shape if key in given else "nothing"
+        if found != tuple(tensor.shape):
+            raise ValueError(f"checkpoint is of another network: {key} is {found} instead of {tuple(tensor.shape)}")
 
 
 def _load_moments(optimizer: torch.optim.Adam, prefix: str, state: Mapping[str, npt.NDArray[np.generic]]) -> None:

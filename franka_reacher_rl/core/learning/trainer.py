@@ -19,6 +19,9 @@ class Trainer:
     """Stores transitions, updates the networks from them, and saves and restores both.
 
     One thread may add transitions while another one samples, updates and saves.
+
+    Attributes:
+        problem: Which loss or weight is not finite; empty if all are. From then on nothing is saved.
     """
 
     def __init__(
@@ -35,11 +38,17 @@ class Trainer:
         self.sac, self.replay, self.checkpointer = sac, replay, checkpointer
         self._settings = settings
         self._source: Source | None = None
+        self.problem = ""
 
     @property
     def stored_steps(self) -> int:
         """Number of complete transitions stored so far."""
         return self.replay.steps
+
+    @property
+    def can_sample(self) -> bool:
+        """Whether the replay holds a transition."""
+        return self.replay.can_sample
 
     @property
     def updates(self) -> int:
@@ -64,7 +73,17 @@ class Trainer:
     @property
     def save_error(self) -> str:
         """Error of the last `save`; empty if it succeeded."""
-        return self.checkpointer.failure if self.checkpointer else ""
+        return self.problem or (self.checkpointer.failure if self.checkpointer else "")
+
+    @property
+    def saved_updates(self) -> int:
+        """Number of updates at the newest checkpoint; -1 if there is none."""
+        return self.checkpointer.saved_updates if self.checkpointer else -1
+
+    @property
+    def lost_rows(self) -> int:
+        """Number of rows that `restore` could not read."""
+        return self.checkpointer.lost_rows if self.checkpointer else 0
 
     def add(self, transition: Transition) -> None:
         """Store a transition.
@@ -99,6 +118,18 @@ class Trainer:
         """Update all networks once."""
         self.sac.update(batch)
 
+    def check_update(self) -> bool:
+        """Check that the last update's losses and weights are finite; waits for the device.
+
+        Returns:
+            Whether they are. If not, the update does not count, and `problem` has the reason.
+        """
+        if self.sac.all_finite():
+            return True
+        self.problem = f"{self.sac.not_finite() or 'a weight overflows'} after update {self.sac.updates}"
+        self.sac.updates -= 1
+        return False
+
     def info(self) -> dict[str, float]:
         """Return the last update's losses and means, empty before the first update; waits for the device."""
         return self.sac.info()
@@ -113,9 +144,15 @@ class Trainer:
 
         Returns:
             Whether the checkpoint was begun or, with `wait`, completed; `save_error` has the reason of a failure. False
-            for a learner without checkpoints.
+            for a learner without checkpoints, or with a state that is not finite (see `problem`).
         """
-        return self.checkpointer is not None and self.checkpointer.save(extra, arrays, wait)
+        if self.checkpointer is None or self.problem:
+            return False
+        try:
+            return self.checkpointer.save(extra, arrays, wait)
+        except ValueError as error:
+            self.problem = str(error)
+            return False
 
     def restore(self) -> tuple[dict[str, Any], Arrays] | None:
         """Restore the newest complete checkpoint.

@@ -23,15 +23,20 @@ class Answer(Enum):
 
 
 class UpdateBudget:
-    """At most `max_updates_per_step` updates per step stored after the warm-up."""
+    """At most `max_updates_per_step` updates per step stored after the warm-up.
+
+    Attributes:
+        closed: Whether no update is allowed any more.
+    """
 
     def __init__(self, warmup_steps: int, max_updates_per_step: float) -> None:
         self.warmup_steps = warmup_steps
         self.max_updates_per_step = max_updates_per_step
+        self.closed = False
 
     def allowed(self, stored_steps: int, updates: int) -> bool:
         """Return whether one more update is within the budget."""
-        return updates + 1 <= self.max_updates_per_step * (stored_steps - self.warmup_steps)
+        return not self.closed and updates + 1 <= self.max_updates_per_step * (stored_steps - self.warmup_steps)
 
     def warming_up(self, stored_steps: int) -> bool:
         """Return whether the replay is still filling before the first update."""

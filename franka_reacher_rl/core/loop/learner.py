@@ -27,6 +27,10 @@ class Trainer(Protocol):
         """Transitions ever stored."""
 
     @property
+    def can_sample(self) -> bool:
+        """Whether a transition is held; a damaged replay may have lost all of those stored."""
+
+    @property
     def updates(self) -> int:
         """Updates made; also the version of the newest policy."""
 
@@ -51,7 +55,7 @@ class Learner:
 
     def __init__(self, trainer: Trainer, budget: UpdateBudget, stopwatch: Stopwatch) -> None:
         self._trainer, self._stopwatch = trainer, stopwatch
-        self._gate = RequestGate(budget)
+        self._budget, self._gate = budget, RequestGate(budget)
         self._newest = StepId(0, 0)
 
     def on_transition(self, transition: Transition) -> None:
@@ -71,7 +75,9 @@ class Learner:
 
     def next(self) -> Work | None:
         """Return the request to answer now, or None if something must come first."""
-        answer = self._gate.decide(self._newest, self._trainer.stored_steps, self._trainer.updates)
+        stored = self._trainer.stored_steps
+        stored = stored if stored and self._trainer.can_sample else 0
+        answer = self._gate.decide(self._newest, stored, self._trainer.updates)
         if answer not in (Answer.UPDATE, Answer.ANSWER):
             self._stopwatch.switch(answer.value)
             return None
@@ -81,6 +87,10 @@ class Learner:
     def answer(self, work: Work) -> Tick:
         """Return the answer to a request, once its update is made and its policy is published."""
         return Tick(work.step, self._trainer.updates)
+
+    def stop_updates(self) -> None:
+        """Answer all further requests without an update; an echo is not answered any more."""
+        self._budget.closed = True
 
     def resume_after(self, newest: StepId) -> None:
         """Continue a run whose stored transitions end with this step."""

@@ -33,14 +33,13 @@ class ProgressFile:
         self.failure = ""
 
     def save(self, progress: Progress) -> None:
-        """Replace the file if the progress has changed. A failure is kept in `failure`: the run goes on."""
+        """Replace the file unless it holds this progress. A failure is kept in `failure`: the run goes on."""
         if progress == self._saved:
             return
-        self._saved = progress
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(self._path, json.dumps({"run_id": self._run_id, **asdict(progress)}) + "\n")
-            self.failure = ""
+            self._saved, self.failure = progress, ""
         except OSError as error:
             self.failure = f"{self._path} cannot be written ({error.strerror}): a restart would repeat episode numbers"
 

@@ -21,6 +21,13 @@ class UpdateThread:
     """Runs the learner's rules in real time: events come from any thread, updates run in one of their own.
 
     A policy is published before the answer that names its version.
+
+    After an update whose losses or weights are not finite, the thread stops updating, publishing and saving. It goes on
+    answering requests, without updates and with the last policy's version, so that no graph waits for it for ever.
+
+    Attributes:
+        failure: What ended the thread; None while it runs.
+        stopped: Why it no longer updates; empty: it does.
     """
 
     def __init__(
@@ -49,7 +56,8 @@ class UpdateThread:
         self._changed = threading.Condition()
         self._stopping = self._updated = False
         self._checkpoint_due = time.monotonic()  # the first policy is saved at once
-        self.failure: BaseException | None = None  # what ended the thread
+        self.failure: BaseException | None = None
+        self.stopped = ""
         self._thread = threading.Thread(target=self._run, name="updates", daemon=True)
 
     def start(self) -> None:
@@ -102,25 +110,37 @@ class UpdateThread:
             if work is None:
                 self._changed.wait(_PATIENCE)
                 return
-        if work.update:
-            self._update()
+        if work.update and not self._update():
+            self._stop_updates()
         self._publish_answer(self._rules.answer(work))
 
-    def _update(self) -> None:
+    def _update(self) -> bool:
+        """Update, check and publish; return whether the result is finite."""
         with self.stopwatch.part("sampling"):
             batch = self._trainer.sample()
         with self.stopwatch.part("update"):
             self._trainer.update(batch)
+            if not self._trainer.check_update():
+                return False
             if self._settings.extra_update_time:
                 time.sleep(self._settings.extra_update_time)
         with self.stopwatch.part("publishing"):
             self._publish_policy()
         if not self._updated:  # so that a run which ends early has a trained policy
             self._updated, self._checkpoint_due = True, time.monotonic()
+        return True
 
     def _save_if_due(self) -> None:
         now, period = time.monotonic(), self._settings.checkpoint_period
-        if period and now >= self._checkpoint_due:
+        due = now >= self._checkpoint_due and not self._trainer.saving  # else as soon as the last one is written
+        if period and due and not self.stopped:
             with self.stopwatch.part("checkpointing"):
                 self._trainer.save({"run_id": self._run_id})
             self._checkpoint_due = now + period
+            if self._trainer.problem:
+                self._stop_updates()
+
+    def _stop_updates(self) -> None:
+        with self._changed:
+            self._rules.stop_updates()
+        self.stopped = self._trainer.problem

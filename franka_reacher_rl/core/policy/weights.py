@@ -23,6 +23,11 @@ class FlatWeights:
         self._block[: len(text)] = np.frombuffer(text, np.uint8)
         self._values = torch.from_numpy(self._block[len(text) :].view(np.float32))
 
+    @property
+    def last(self) -> memoryview:
+        """The weights as the last call of `bytes` returned them."""
+        return self._block.data
+
     @torch.no_grad()
     def bytes(self) -> memoryview:
         """Return the current weights as a safetensors file; the next call overwrites the memory."""

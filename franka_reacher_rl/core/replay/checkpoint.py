@@ -7,7 +7,8 @@ segment file at a position given by its number, and a checkpoint only holds the 
 - a checkpoint costs as much as the rows added since the last one;
 - rows written for a checkpoint that was never completed lie beyond the count of the last complete one: they are
   ignored, then overwritten;
-- a checkpoint also holds the checksums of its rows, by which damaged rows are found when it is restored;
+- a checkpoint also holds the checksums of its rows, by which damaged rows are found when it is restored. The rows
+  after the last damaged one are restored; of several checkpoints, the one that keeps most rows is used;
 - a segment is removed only when no kept checkpoint reaches back to it, although its slots in memory are reused earlier.
 
 `save` copies the state between two updates, and a thread writes it. Rows are written from the ring buffer itself. They
@@ -23,7 +24,7 @@ import threading
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,17 @@ class Learner(Protocol):
         """Restore a saved state; raises ValueError if it belongs to another network."""
 
 
+class _Found(NamedTuple):
+    """A checkpoint whose rows have been read."""
+
+    path: Path
+    state: Arrays
+    extra: dict[str, Any]
+    first: int  # number of its first row that the replay can hold
+    kept: int  # number of the first row after the last damaged one
+    total: int  # number after its last row
+
+
 class Checkpointer:
     """Saves and restores a learner and its replay in a folder of the run."""
 
@@ -72,6 +84,7 @@ class Checkpointer:
         self._ours = False  # whether the folder's checkpoints belong to this run
         self._thread: threading.Thread | None = None
         self.failure = ""  # error of the last save; empty if it succeeded
+        self.lost_rows = 0  # rows that the last `restore` could not read, and those before them
         self.saved_updates = -1  # updates at the newest complete checkpoint
 
     @property
@@ -97,12 +110,18 @@ class Checkpointer:
         Returns:
             Whether the checkpoint was begun or, with `wait`, completed. It is not begun while a thread is writing the
             last one.
+
+        Raises:
+            ValueError: The learner's state is not finite; nothing is written.
         """
         if self.busy:
             if not wait:
                 return False
             self.wait()
-        state: Arrays = {f"sac.{k}": v for k, v in self._learner.save_state().items()}
+        learned = self._learner.save_state()
+        if name := first_not_finite(learned):
+            raise ValueError(f"{name} is not finite after update {self._learner.updates}")
+        state: Arrays = {f"sac.{k}": v for k, v in learned.items()}
         state.update({f"replay.{k}": v for k, v in self._replay.state().items()})
         state.update({f"extra.{k}": np.array(v) for k, v in (arrays or {}).items()})
         total, updates = int(np.asarray(state["replay.counters"])[0]), self._learner.updates
@@ -121,27 +140,58 @@ class Checkpointer:
     def restore(self) -> tuple[dict[str, Any], Arrays] | None:
         """Restore the newest complete checkpoint; damaged ones are renamed and logged.
 
+        Where rows are damaged, those after the last damaged one are restored; `lost_rows` has the number of the others.
+
         Returns:
             `extra` and `arrays` as saved, or None if there is no checkpoint.
 
         Raises:
             ValueError: The checkpoint belongs to another network, image size or robot.
         """
+        found = self._choose()
+        if found is None:
+            return None
+        self._learner.load_state(part(found.state, "sac."))
+        self._replay.load_state(part(found.state, "replay."), found.kept)
+        self._ours, self.lost_rows = True, found.kept - found.first
+        if self.lost_rows:
+            _log.warning(
+                "%s: %d rows of the replay are lost, because row %d is damaged; the %d rows after it are restored",
+                *(found.path, self.lost_rows, found.kept - 1, found.total - found.kept),
+            )
+        self._saved_rows, self._floor, self.saved_updates = found.total, found.kept, self._learner.updates
+        return found.extra, part(found.state, "extra.")
+
+    def _choose(self) -> _Found | None:
+        """Read the newest checkpoint with intact rows or, if there is none, the one that keeps most rows."""
+        best = last = None
         for path in self._complete():
             try:
-                state, words = _read(path)
-                self._segments.check(words["layout"])
-                total, floor = self._read_rows(state)
-            except (OSError, safetensors.SafetensorError, KeyError, EOFError) as error:
-                _log.warning("%s is damaged (%s): renamed to *.damaged, trying the previous one", path, error)
-                path.rename(path.with_suffix(".damaged"))
+                last = self._read(path)
+            except (OSError, safetensors.SafetensorError, KeyError, json.JSONDecodeError) as error:
+                _set_aside(path, str(error))
                 continue
-            self._learner.load_state(_part(state, "sac."))
-            self._replay.load_state(_part(state, "replay."), floor)
-            self._ours = True
-            self._saved_rows, self._floor, self.saved_updates = total, floor, self._learner.updates
-            return json.loads(words["extra"]), _part(state, "extra.")
-        return None
+            if best is None or last.total - last.kept > best.total - best.kept:
+                if best is not None:
+                    _set_aside(best.path, "an earlier one has more intact rows")
+                best = last
+            if last.kept == last.first:
+                break
+        if best is not last and best is not None:  # the slots hold the rows of the other one
+            self._read(best.path)
+        return best
+
+    def _read(self, path: Path) -> _Found:
+        """Read a checkpoint, and its rows into their slots."""
+        state, words = read_checkpoint(path)
+        extra = json.loads(words["extra"])
+        self._segments.check(words["layout"])
+        total = int(np.asarray(state["replay.counters"])[0])
+        checksums = state["rows.crc32"].astype(np.uint32)[-self._replay.capacity :]
+        first = total - len(checksums)
+        kept = self._segments.read(self._replay, first, total, checksums)
+        self._checksums[self._slots(first, total)] = checksums
+        return _Found(path, state, extra, first, kept, total)
 
     def _write(self, state: Arrays, total: int, updates: int, extra: str) -> None:
         # Nothing waits for this thread. On Linux, niceness belongs to a thread.
@@ -175,15 +225,6 @@ class Checkpointer:
             self._floor = max(self._floor, min(oldest, total))
         self._saved_rows = total
 
-    def _read_rows(self, state: Arrays) -> tuple[int, int]:
-        """Read a checkpoint's rows; return the number after the last row and that of the first."""
-        total, checksums = int(np.asarray(state["replay.counters"])[0]), state["rows.crc32"].astype(np.uint32)
-        checksums = checksums[-self._replay.capacity :]
-        first = total - len(checksums)
-        self._segments.read(self._replay, first, total, checksums)
-        self._checksums[self._slots(first, total)] = checksums
-        return total, first
-
     def _slots(self, begin: int, end: int) -> npt.NDArray[np.int64]:
         return np.arange(begin, end) % self._replay.capacity
 
@@ -199,13 +240,32 @@ class Checkpointer:
         self._segments.remove_before(total - self._replay.capacity)
 
 
-def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
+def read_checkpoint(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Read a checkpoint without its rows; return its arrays and its strings.
+
+    Raises:
+        OSError: The file cannot be read, its checksum differs, or a value of the learner is not finite.
+        SafetensorError: It has another format.
+        KeyError: It is no checkpoint.
+    """
     with safetensors.safe_open(path, framework="numpy") as file:
         names, words = file.keys(), file.metadata() or {}
         state = {name: file.get_tensor(name) for name in names}
-    if int(words["crc"]) != _crc(state):
+    if words["crc"] != str(_crc(state)):
         raise OSError("its checksum differs")
+    if name := first_not_finite(part(state, "sac.")):
+        raise OSError(f"{name} is not finite")
     return state, words
+
+
+def first_not_finite(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:
+    """Return the name of the first array with a value that is not finite; empty if there is none."""
+    return next((name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()), "")
+
+
+def _set_aside(path: Path, reason: str) -> None:
+    _log.warning("%s is not used (%s): renamed to *.damaged", path, reason)
+    path.rename(path.with_suffix(".damaged"))
 
 
 def _crc(state: Arrays) -> int:
@@ -215,5 +275,6 @@ def _crc(state: Arrays) -> int:
     return crc
 
 
-def _part(state: Arrays, prefix: str) -> Arrays:
+def part(state: Arrays, prefix: str) -> Arrays:
+    """Return the arrays whose names begin with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

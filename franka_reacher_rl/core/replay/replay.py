@@ -76,6 +76,7 @@ class Replay:
         self._steps = 0
         self._newest = StepId(0, 0)
         self._buffers = BufferPool(pinned)
+        self._can_sample = False
 
     @property
     def total(self) -> int:
@@ -91,6 +92,13 @@ class Replay:
     def newest(self) -> StepId:
         """Step of the newest row."""
         return self._newest
+
+    @property
+    def can_sample(self) -> bool:
+        """Whether a transition has been held, with its stack, since the replay was created or restored."""
+        if not self._can_sample:
+            self._can_sample = len(self._transitions()) > 0
+        return self._can_sample
 
     def __len__(self) -> int:
         """Return the number of rows held."""
@@ -192,6 +200,7 @@ class Replay:
             self._newest = StepId(episode, step)
             self._random.bit_generator.state = json.loads(bytes(state["random"].astype(np.uint8)).decode())
             self._rebuild_runs()
+            self._can_sample = False
 
     @property
     def oldest(self) -> int:
@@ -207,9 +216,7 @@ class Replay:
 
     def _draw(self, n: int) -> Indices:
         """Draw the row numbers of n transitions whose stacks are held completely."""
-        # once rows have been overwritten, the oldest stacks miss frames
-        low = self.oldest + self.frames if self.oldest else 1
-        high = self._total
+        low, high = self._first_with_stack(), self._total
         drawn: Indices = np.empty(0, np.int64)
         for _ in range(64):
             if high <= low:
@@ -219,12 +226,20 @@ class Replay:
             if len(drawn) >= n:
                 return drawn[:n]
         # hardly any row is a transition: search all of them
-        every = np.arange(low, max(low, high))
-        every = every[self._run[every % self.capacity] > 0]
+        every = self._transitions()
         if not len(every):
             raise ValueError(f"no transition to sample in {len(self)} rows: add two consecutive steps first")
         chosen: Indices = self._random.choice(every, n)
         return chosen
+
+    def _first_with_stack(self) -> int:
+        """Return the first row whose stack is held: once rows have been overwritten, the oldest stacks miss frames."""
+        return self.oldest + self.frames if self.oldest else 1
+
+    def _transitions(self) -> Indices:
+        """Return the numbers of all rows that are transitions whose stacks are held."""
+        rows = np.arange(self._first_with_stack(), max(self._first_with_stack(), self._total))
+        return rows[self._run[rows % self.capacity] > 0]
 
     def _stack_slots(self, rows: Indices) -> Indices:
         """Return the slots of each row's frames, (rows, frames + 1), newest first.

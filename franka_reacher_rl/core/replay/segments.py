@@ -71,8 +71,8 @@ class SegmentStore:
         sync_folder(self._folder)
         return checksums
 
-    def read(self, replay: Replay, begin: int, end: int, checksums: Checksums) -> None:
-        """Read rows into their slots.
+    def read(self, replay: Replay, begin: int, end: int, checksums: Checksums) -> int:
+        """Read rows into their slots. Those up to the last damaged one are of no use, whatever their slots hold.
 
         Args:
             replay: Replay to fill.
@@ -80,23 +80,34 @@ class SegmentStore:
             end: Number after the last row.
             checksums: Checksums that `write` returned for these rows.
 
-        Raises:
-            OSError: A file is missing, a row's checksum differs, or a value is not finite.
-            EOFError: A file is too short.
+        Returns:
+            Number of the first row after the last one that is missing, has another checksum, or is not finite; `begin`
+            if all rows are intact, `end` if none is left.
         """
+        kept = begin
         for segment, first, last in self._spans(begin, end):
-            descriptor = os.open(self._path(segment), os.O_RDONLY)
+            try:
+                descriptor = os.open(self._path(segment), os.O_RDONLY)
+            except OSError:
+                kept = last
+                continue
             try:
                 found = self._transfer(descriptor, replay, first, last, writing=False)
+            except (OSError, EOFError):
+                kept = last
+                continue
             finally:
                 os.close(descriptor)
             wrong = np.flatnonzero(found != checksums[first - begin : last - begin])
             if len(wrong):
-                raise OSError(f"row {first + wrong[0]} in {self._path(segment).name} has another checksum")
-        number = begin
-        for part in replay.slots(begin, end):
-            _check_finite(part, number)
+                kept = first + int(wrong[-1]) + 1
+        number = kept
+        for part in replay.slots(kept, end):
+            wrong = np.flatnonzero(~_finite(part))
+            if len(wrong):
+                kept = number + int(wrong[-1]) + 1
             number += len(part)
+        return kept
 
     def remove_before(self, row: int) -> None:
         """Remove the files that hold only rows before this one."""
@@ -135,9 +146,7 @@ class SegmentStore:
         return np.array(checksums, np.uint32)
 
 
-def _check_finite(rows: npt.NDArray[np.void], first: int) -> None:
-    """Raise OSError if a value of the rows, the first of which has that number, is not finite."""
-    for name in ("proprioception", "action", "reward"):
-        finite = np.isfinite(rows[name]).reshape(len(rows), -1).all(1)
-        if not finite.all():
-            raise OSError(f"{name} of row {first + int(np.argmin(finite))} is not finite")
+def _finite(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    """Return for each row whether its values are finite, (rows,)."""
+    fields = [rows[name].reshape(len(rows), -1) for name in ("proprioception", "action", "reward")]
+    return np.logical_and.reduce([np.isfinite(field).all(1) for field in fields])

@@ -116,3 +116,56 @@ def test_without_a_folder_nothing_is_saved() -> None:
     assert not made.save(wait=True) and not made.saving
     assert made.restore() is None
     made.close()
+
+
+@pytest.mark.parametrize("where", ["reward", "actor", "critic", "temperature", "encoder"])
+def test_an_update_that_is_not_finite_does_not_count_and_is_not_saved(tmp_path: Path, where: str) -> None:
+    made = trainer(tmp_path)
+    add(made, 0, 9)
+    updated(made, 2)
+    assert made.check_update() and made.save(wait=True)
+    if where == "reward":  # as if damaged in memory: the losses become infinite
+        made.replay.slots(0, 9)[0]["reward"] = np.inf
+    else:
+        sac = made.sac
+        damaged = {"actor": sac.actor, "critic": sac.critic, "encoder": sac.encoder}
+        tensors = list(damaged[where].parameters()) if where in damaged else [sac.log_temperature]
+        tensors[-1].data.view(-1)[0] = float("nan")
+    made.update(made.sample())
+    assert not made.check_update()
+    assert made.updates == made.policy_version == 2 and "after update 3" in made.problem
+    assert not made.save(wait=True) and made.save_error == made.problem
+    resumed = trainer(tmp_path)
+    assert resumed.restore() is not None and resumed.updates == 2
+    resumed.update(resumed.sample())
+    assert resumed.check_update()
+
+
+def test_optimizer_moments_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    """They leave the weights finite: an infinite second moment makes all further steps zero."""
+    made = trainer(tmp_path)
+    add(made, 0, 9)
+    updated(made, 1)
+    assert made.save(wait=True)
+    moments = made.sac._optimizers["critic"].state[made.sac._critic_parameters[0]]
+    moments["exp_avg_sq"].view(-1)[0] = float("inf")
+    assert not made.save(wait=True)
+    assert made.problem == "optimizer.critic.0.exp_avg_sq is not finite after update 1"
+
+
+def test_without_a_transition_left_nothing_can_be_sampled(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    assert not made.can_sample
+    add(made, 0, 1)
+    assert not made.can_sample
+    add(made, 1, 9)
+    assert made.can_sample
+    assert made.save(wait=True)
+    for path in (tmp_path / "replay").iterdir():
+        path.unlink()
+    resumed = trainer(tmp_path)
+    assert resumed.restore() is not None
+    assert (resumed.stored_steps, resumed.lost_rows, resumed.can_sample) == (8, 9, False)
+    add(resumed, 9, 9 + IMAGE.frames + 1)
+    assert resumed.can_sample
+    resumed.update(resumed.sample())

@@ -15,6 +15,7 @@ class Trainer:
 
     def __init__(self) -> None:
         self.stored_steps = self.updates = 0
+        self.can_sample = True
 
     def add(self, transition: Transition) -> None:
         self.stored_steps += not transition.observation.first

@@ -20,6 +20,7 @@ class Trainer:
     def __init__(self) -> None:
         self.stored_steps = self.updates = self.saves = 0
         self.during_update: Callable[[], None] = lambda: None
+        self.can_sample, self.saving, self.problem, self.fails_at = True, False, "", 0
 
     def start(self) -> None:
         pass
@@ -37,7 +38,14 @@ class Trainer:
         self.during_update()
         self.updates += 1
 
-    def save(self, extra: object = None) -> None:
+    def check_update(self) -> bool:
+        if self.updates != self.fails_at:
+            return True
+        self.problem = "critic_loss is nan"
+        self.updates -= 1
+        return False
+
+    def save(self, extra: dict[str, str]) -> None:
         self.saves += 1
 
 
@@ -143,11 +151,29 @@ def test_a_failing_update_ends_the_thread_and_is_kept(make: Callable[..., Thread
 def test_the_first_policy_and_the_first_update_are_saved_at_once(make: Callable[..., Thread]) -> None:
     thread = make(checkpoint_period=3600.0)
     saved: list[int] = []
-    thread.trainer.save = lambda extra=None: saved.append(thread.trainer.updates)  # type: ignore[method-assign]
+    thread.trainer.save = lambda extra: saved.append(thread.trainer.updates)  # type: ignore[method-assign]
     for step in range(4):
         thread.step(step)
     thread.under_test.stop(timeout=5.0)
     assert saved == [0, 1]
+
+
+def test_a_checkpoint_that_is_due_while_another_is_written_is_saved_after_it(make: Callable[..., Thread]) -> None:
+    thread = make(checkpoint_period=3600.0)
+    saved: list[int] = []
+
+    def save(extra: dict[str, str]) -> None:
+        saved.append(thread.trainer.updates)
+        thread.trainer.saving = True
+
+    thread.trainer.save = save  # type: ignore[method-assign]
+    for step in range(4):
+        thread.step(step)
+    assert saved == [0]
+    thread.trainer.saving = False
+    thread.step(4)
+    thread.under_test.stop(timeout=5.0)
+    assert len(saved) == 2 and saved[1] > 0
 
 
 def test_checkpoints_are_saved_between_updates(make: Callable[..., Thread]) -> None:
@@ -156,3 +182,54 @@ def test_checkpoints_are_saved_between_updates(make: Callable[..., Thread]) -> N
         thread.step(step)
     thread.under_test.stop(timeout=5.0)
     assert thread.trainer.saves >= 3
+
+
+def test_after_an_update_that_is_not_finite_requests_are_answered_without_updates(make: Callable[..., Thread]) -> None:
+    thread = make(checkpoint_period=1e-6)
+    thread.trainer.fails_at = 2
+    for step in range(4):
+        thread.step(step)
+    assert thread.under_test.stopped == "critic_loss is nan"
+    saves = thread.trainer.saves
+    thread.trainer.fails_at = 0
+    for step in range(4, 8):
+        thread.step(step)
+    assert [a.policy_version for a in thread.answers] == [0, 0, 1, 1, 1, 1, 1, 1]
+    assert thread.policies == [0, 1] and thread.trainer.updates == 1
+    assert thread.under_test.failure is None and thread.trainer.stored_steps == 7
+    thread.under_test.stop(timeout=5.0)
+    assert thread.trainer.saves == saves
+
+
+def test_an_echo_is_not_answered_after_updates_have_stopped(make: Callable[..., Thread]) -> None:
+    """In the async graph, answers are requests: answering them at once would spin."""
+    thread = make()
+    thread.trainer.fails_at = 1
+    for step in range(3):
+        thread.step(step)
+    assert thread.under_test.stopped
+    thread.under_test.on_request(thread.answers[-1])
+    assert not thread.published.acquire(timeout=0.3)
+
+
+def test_a_state_that_cannot_be_saved_because_it_is_not_finite_stops_the_updates(make: Callable[..., Thread]) -> None:
+    thread = make(checkpoint_period=1e-6)
+    for step in range(3):
+        thread.step(step)
+    thread.trainer.problem = "optimizer.critic.0.exp_avg_sq is not finite"
+    for step in range(3, 8):
+        thread.step(step)
+    assert thread.under_test.stopped == thread.trainer.problem
+    versions = [answer.policy_version for answer in thread.answers]
+    assert versions[-1] == versions[-3] < 6, "there were updates until it was noticed"
+
+
+def test_nothing_is_updated_while_no_transition_is_held(make: Callable[..., Thread]) -> None:
+    thread = make()
+    thread.trainer.can_sample = False
+    for step in range(4):
+        thread.step(step)
+    assert thread.trainer.updates == 0
+    thread.trainer.can_sample = True
+    thread.step(4)
+    assert thread.trainer.updates == 1

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from learner_helpers import DOF, IMAGE, NETWORK, fill, make_replay, make_sac, policy_bytes
+from full_disk import small_disk
+from learner_helpers import DOF, IMAGE, NETWORK, fill, make_replay, make_sac, make_transition, policy_bytes
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Transition
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
@@ -216,6 +217,127 @@ def test_after_damage_to_newer_rows_the_previous_checkpoint_is_restored(tmp_path
     assert resumed.restore()
     assert_same(good, resumed.everything())
     assert len(list(tmp_path.glob("*.damaged"))) == 1
+
+
+def damage_row(loop: Loop, folder: Path, row: int) -> None:
+    """Change a byte of a row's frame on the disk."""
+    with next((folder / "replay").iterdir()).open("r+b") as file:
+        file.seek(row * loop.replay.row_type.itemsize + 5)
+        file.write(b"\x99\x98")
+
+
+@pytest.mark.parametrize("row", [0, 3, 15])
+def test_damage_to_a_row_of_both_checkpoints_costs_the_rows_up_to_it(
+    tmp_path: Path, row: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(tmp_path)
+    loop.run(2)
+    loop.save()
+    loop.run(1)
+    loop.save()
+    damage_row(loop, tmp_path, row)
+    logged: list[str] = []
+    monkeypatch.setattr(checkpoint._log, "warning", lambda message, *a: logged.append(message % a))
+    resumed = Loop(tmp_path)
+    assert resumed.restore()
+    assert (resumed.replay.oldest, resumed.replay.total, resumed.checkpoints.lost_rows) == (row + 1, 27, row + 1)
+    assert f"{row + 1} rows of the replay are lost, because row {row} is damaged; the {26 - row} rows" in logged[0]
+    assert not list(tmp_path.glob("*.damaged"))
+    assert resumed.sac.updates == loop.sac.updates and np.array_equal(
+        np.concatenate(resumed.replay.slots(row + 1, 27)), np.concatenate(loop.replay.slots(row + 1, 27))
+    )
+    resumed.run(1)
+    assert resumed.save()
+    again = Loop(tmp_path)
+    assert again.restore()
+    assert (again.replay.oldest, again.checkpoints.lost_rows) == (row + 1, 0), "the damaged row is left out"
+    assert_same(resumed.everything(), again.everything())
+
+
+def test_of_two_damaged_checkpoints_the_one_with_more_intact_rows_is_restored(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    loop.run(2)
+    loop.save()
+    good = loop.everything()
+    loop.run(1)
+    loop.save()
+    damage_row(loop, tmp_path, 2)
+    damage_row(loop, tmp_path, 25)
+    resumed = Loop(tmp_path)
+    assert resumed.restore()
+    assert (resumed.replay.oldest, resumed.replay.total) == (3, 18)
+    assert np.array_equal(np.concatenate(resumed.replay.slots(3, 18)), good["rows"][3:])
+    assert len(list(tmp_path.glob("*.damaged"))) == 1
+
+
+def test_if_all_are_damaged_alike_the_newest_is_restored_from_the_slots_of_its_own_rows(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, capacity=20)
+    loop.run(3)
+    loop.save()
+    loop.run(1)
+    loop.save()
+    damage_row(loop, tmp_path, 25)
+    resumed = Loop(tmp_path, capacity=20)
+    assert resumed.restore()
+    assert (resumed.replay.oldest, resumed.replay.total) == (26, 36)
+    assert np.array_equal(np.concatenate(resumed.replay.slots(26, 36)), np.concatenate(loop.replay.slots(26, 36)))
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "missing"])
+def test_without_its_rows_a_checkpoint_still_gives_the_networks(tmp_path: Path, cut: bool) -> None:
+    loop = Loop(tmp_path)
+    loop.run(3)
+    loop.save()
+    path = next((tmp_path / "replay").iterdir())
+    if cut:
+        os.truncate(path, loop.replay.row_type.itemsize * 20 + 3)
+    else:
+        path.unlink()
+    resumed = Loop(tmp_path)
+    assert resumed.restore()
+    assert len(resumed.replay) == 0 and resumed.sac.updates == loop.sac.updates
+    resumed.replay.add(make_transition(27, 4, 0, first=True))
+    assert not resumed.replay.can_sample
+
+
+def test_a_state_that_is_not_finite_is_neither_saved_nor_restored(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    loop.run(2)
+    loop.save()
+    good = loop.everything()
+    loop.run(1)
+    with torch.no_grad():
+        loop.sac.log_temperature.fill_(float("inf"))
+    with pytest.raises(ValueError, match=r"^log_temperature is not finite after update"):
+        loop.save()
+    with pytest.MonkeyPatch.context() as unchecked:
+        unchecked.setattr(checkpoint, "first_not_finite", lambda _: "")
+        assert loop.save()
+    resumed = Loop(tmp_path)
+    assert resumed.restore()
+    assert_same(good, resumed.everything())
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint_and_nothing_else(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "4m") as disk:
+        loop = Loop(tmp_path / "run")
+        loop.run(2)
+        assert loop.save()
+        good, names = loop.everything(), sorted(p.name for p in (tmp_path / "run").iterdir())
+        disk.fill()
+        for _ in range(2):
+            loop.run(1)
+            assert not loop.save()
+            assert "No space left on device" in loop.checkpoints.failure
+            assert sorted(p.name for p in (tmp_path / "run").iterdir()) == names
+        resumed = Loop(tmp_path / "run")
+        assert resumed.restore()
+        assert_same(good, resumed.everything())
+        disk.empty()
+        assert loop.save()
+        resumed = Loop(tmp_path / "run")
+        assert resumed.restore()
+        assert_same(loop.everything(), resumed.everything())
 
 
 @pytest.mark.parametrize("field", ["reward", "proprioception", "action"])

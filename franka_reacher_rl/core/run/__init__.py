@@ -1,0 +1,1 @@
+"""Run folders: what a run leaves behind, whether it is running, and how it is resumed."""

@@ -1,0 +1,72 @@
+"""Pauses, resumes or aborts the run of a graph through its environment's services."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import rclpy
+import rclpy.node
+from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
+
+_PATIENCE = 5.0  # s, for the environment to be discovered and to answer
+
+
+def ask(verb: str, namespace: str = "", patience: float = _PATIENCE) -> tuple[bool, str]:
+    """Call a service of the environment.
+
+    Args:
+        verb: pause, resume or abort.
+        namespace: Namespace of the graph.
+        patience: Seconds to wait for the environment, and for its answer.
+
+    Returns:
+        Whether the run has the state that was asked for, and the environment's answer.
+
+    Raises:
+        ValueError: There is no environment, or it does not answer.
+    """
+    context = rclpy.Context()
+    context.init()
+    node = rclpy.node.Node("run_control", namespace=namespace, context=context, use_global_arguments=False)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        return _ask(node, executor, verb, patience)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def _ask(node: rclpy.node.Node, executor: SingleThreadedExecutor, verb: str, patience: float) -> tuple[bool, str]:
+    client, name = node.create_client(Trigger, f"environment/{verb}"), node.resolve_service_name(f"environment/{verb}")
+    end = time.monotonic() + patience
+    while not client.service_is_ready() and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.1)
+    if not client.service_is_ready():
+        raise ValueError(_missing(node, name, verb, patience))
+    answer = client.call_async(Trigger.Request())
+    executor.spin_until_future_complete(answer, timeout_sec=patience)
+    if not answer.done():
+        raise ValueError(f"{name} has not answered within {patience:g} s: the environment hangs or is ending")
+    response = answer.result()
+    return bool(response.success), str(response.message)
+
+
+def _missing(node: rclpy.node.Node, service: str, verb: str, patience: float) -> str:
+    """Say that there is no environment, and name the graphs that there are."""
+    names = [
+        name
+        for name, _ in node.get_service_names_and_types()
+        if name.endswith(f"/environment/{verb}") and name != service
+    ]
+    spaces = sorted(name.removesuffix(f"/environment/{verb}") for name in names)
+    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
+    if spaces:
+        there = " or ".join(f"--namespace {space}" if space else "no --namespace" for space in spaces)
+        hint = f"there is a graph in another namespace: give {there}"
+    else:
+        hint = "no graph is running there: check ROS_DOMAIN_ID, or start one with ./reacher launch async.launch.py"
+    return f"no environment offers {service} in domain {domain} within {patience:g} s; {hint}"

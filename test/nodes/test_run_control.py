@@ -1,0 +1,79 @@
+"""A person pauses, resumes and aborts the run of a graph from the command line."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
+
+from franka_reacher_rl.cli import main
+from franka_reacher_rl.nodes.run_control import ask
+
+
+@pytest.fixture
+def environment(ros: Callable[..., None]) -> Iterator[Callable[..., list[str]]]:
+    """Starts an environment that has the services only; returns what they were asked for."""
+    ends: list[Callable[[], None]] = []
+
+    def start(namespace: str = "/", success: bool = True) -> list[str]:
+        ros()
+        node = rclpy.create_node("environment", namespace=namespace)
+        calls: list[str] = []
+
+        def answer(verb: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+            def on_call(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+                calls.append(verb)
+                response.success, response.message = success, f"answer to {verb}"
+                return response
+
+            return on_call
+
+        for verb in ("pause", "resume", "abort"):
+            node.create_service(Trigger, f"~/{verb}", answer(verb))
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        thread = threading.Thread(target=executor.spin)
+        thread.start()
+
+        def end() -> None:
+            executor.shutdown()
+            thread.join()
+            node.destroy_node()
+
+        ends.append(end)
+        return calls
+
+    yield start
+    for end in ends:
+        end()
+
+
+def test_the_environments_answer_is_printed(environment, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = environment()
+    for verb in ("pause", "resume", "abort"):
+        assert main([verb]) == 0
+        assert capsys.readouterr().out == f"answer to {verb}\n"
+    assert calls == ["pause", "resume", "abort"]
+
+
+def test_a_refusal_is_a_failure(environment, capsys: pytest.CaptureFixture[str]) -> None:
+    environment("/left", success=False)
+    assert main(["pause", "--namespace", "left"]) == 1
+    assert capsys.readouterr().err == "answer to pause\n"
+
+
+def test_a_graph_in_another_namespace_is_named(environment) -> None:
+    environment("/left")
+    with pytest.raises(ValueError, match=r"no environment offers /environment/pause in domain \d+ .*--namespace /left"):
+        ask("pause", patience=1.0)
+
+
+def test_without_a_graph_the_reason_is_given(ros) -> None:
+    ros()
+    with pytest.raises(ValueError, match=rf"in domain {os.environ['ROS_DOMAIN_ID']} within 0.3 s; no graph is running"):
+        ask("abort", "right", patience=0.3)
