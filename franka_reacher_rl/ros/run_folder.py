@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import platform
 import socket
 import sys
@@ -16,6 +15,7 @@ import yaml
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.robot_files.model_digest import model_digest
 from franka_reacher_rl.core.arm.robot_files.tighter import tighter
+from franka_reacher_rl.core.base.documents import load_table, load_yaml
 from franka_reacher_rl.core.base.fields import to_mapping
 from franka_reacher_rl.core.base.files import without_none, write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml
@@ -66,12 +66,12 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
 def last_recorded(folder: Path, run_id: str) -> int:
     """Return the last recorded episode of a run whose recorder starts anew; 0 if the folder is of no or another run."""
     try:
-        run = yaml.safe_load((folder / "manifest.yaml").read_text())["run"]
+        run = load_yaml(folder / "manifest.yaml")["run"]
         if not run_id or run.get("run_id") != run_id:
             return 0
-        rows = list(csv.DictReader((folder / "episodes.csv").open(newline="")))
+        rows = load_table(folder / "episodes.csv")
         return int(rows[-1]["episode"]) if rows else 0
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
         return 0
 
 
@@ -98,15 +98,15 @@ class Resumed:
         path = self.folder / "manifest.yaml"
         if not path.is_file():
             raise ValueError(f"resume:={folder} holds no run: {path} does not exist")
+        self.manifest: dict[str, Any] = load_yaml(path)
         try:
-            self.manifest: dict[str, Any] = yaml.safe_load(path.read_text())
             run = self.manifest["run"]
             if run["wiring"] != wiring:
                 raise ValueError(f"resume:={folder} is a run of {run['wiring']}.launch.py")
             self.arguments = {name: str(run[name]) for name in ("camera", "seed")}
             self.arguments |= {name: str(run.get(name, "")) for name in KEPT_ARGUMENTS}
             self.robot_source = str(run.get("robot_source") or run["robot"])
-        except (yaml.YAMLError, KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): the run cannot be resumed from it") from None
         robot_file, tightened = self._tighten()
         files = {"setting": "setting.yaml", "robot": robot_file}
@@ -150,13 +150,16 @@ class Resumed:
     def _counters(self) -> dict[str, Any]:
         """Return where the environment continues: after the last recorded episode."""
         table = self.folder / "episodes.csv"
-        rows = list(csv.DictReader(table.open(newline=""))) if table.is_file() else []
+        rows = load_table(table) if table.is_file() else []
         if not rows:
             return {}
         last = rows[-1]
-        return {
-            "first_episode": int(last["episode"]) + 1,
-            "training_seconds": float(last["training_seconds"]),
-            "total_steps": int(last["total_steps"]),
-            "run_seconds": float(last["run_seconds"]),
-        }
+        try:
+            return {
+                "first_episode": int(last["episode"]) + 1,
+                "training_seconds": float(last["training_seconds"]),
+                "total_steps": int(last["total_steps"]),
+                "run_seconds": float(last["run_seconds"]),
+            }
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"the last row of {table} is damaged ({error!r}): remove it to resume the run") from None
