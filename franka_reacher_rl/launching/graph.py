@@ -11,7 +11,14 @@ import time
 from collections.abc import Callable
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown, TimerAction
+from launch.actions import (
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
@@ -21,7 +28,7 @@ from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
-from franka_reacher_rl.launching.middleware import middleware_settings
+from franka_reacher_rl.launching.middleware import discovery_settings, middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.restarts import DELAY, MAX_DEATHS, WINDOW, Restarts
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
@@ -36,7 +43,9 @@ _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes i
 
 def graph(wiring: str) -> LaunchDescription:
     """Return the launch description of a wiring, `sync` or `async`."""
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start, args=[wiring])])
+    # Also for what is started beside the nodes, such as RViz, and for the node of the launch itself.
+    local = [SetEnvironmentVariable(name, value) for name, value in discovery_settings(os.environ).items()]
+    return LaunchDescription([*ARGUMENTS, *local, OpaqueFunction(function=start, args=[wiring])])
 
 
 def start(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:

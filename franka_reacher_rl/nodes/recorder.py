@@ -16,16 +16,16 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.graph_health import GraphHealth, Level, Report
 from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.core.task.console import Console
 from franka_reacher_rl.core.task.summary import COLUMNS, LEARNER_PARTS, LOSSES, EpisodeSummary
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_seconds
-from franka_reacher_rl.ros.messages import summary_from_msg
+from franka_reacher_rl.ros.messages import CYCLE_COLUMNS, learner_values_from_msg, summary_from_msg
 from franka_reacher_rl.ros.node import EXIT_CANNOT_START, RUN_ID, Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 from franka_reacher_rl.ros.run_folder import KEPT_ARGUMENTS, last_recorded, manifest, write_manifest
 
-_CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per cycle, s
 _STATUS_COLUMNS = ("updates", "updates_per_s", "stored_steps", *LEARNER_PARTS, *LOSSES)
 _HEALTH_PERIOD = 1.0  # s
 _NEWCOMER = 10.0  # s after its start in which a graph yields to another one; the nodes report once a second
@@ -79,7 +79,7 @@ class Recorder(Node):
         self.steady_timer(_HEALTH_PERIOD, self._publish_health)
 
     def _on_learner(self, status: msg.LearnerStatus) -> None:
-        self._learner = {name: getattr(status, name) for name in _STATUS_COLUMNS}
+        self._learner = learner_values_from_msg(status, _STATUS_COLUMNS)
         for part in LEARNER_PARTS:
             self._spent[part] += status.seconds * getattr(status, part)
         if self._files is not None:
@@ -114,7 +114,8 @@ class Recorder(Node):
         other = next((value.value for value in status.values if value.key == RUN_ID), "")
         if other in ("", self.run.id):
             return
-        node = f"its node /{status.name.partition(':')[0]} on {status.hardware_id} is of run {other!r}"
+        where = shortened(f"/{status.name.partition(':')[0]} on {status.hardware_id}", 200)
+        node = f"its node {where} is of run {shortened(other)!r}"
         text = (
             f"another graph is running: {node}. End it, or start this one with another ROS_DOMAIN_ID or namespace:=NAME"
         )
@@ -157,7 +158,7 @@ class _Files:
         write_manifest(folder, manifest(Setting.load(run["setting"]), Robot.load(run["robot"]), run))
         self._episodes = CsvFile(folder / "episodes.csv", COLUMNS)
         short = _six_digits
-        self._cycles = CsvFile(folder / "cycles.csv", ("episode", "step", *_CYCLE_COLUMNS), number=short)
+        self._cycles = CsvFile(folder / "cycles.csv", ("episode", "step", *CYCLE_COLUMNS), number=short)
         self._statuses = CsvFile(folder / "learner.csv", ("wall_time", "seconds", *_STATUS_COLUMNS), number=short)
         self._scalars = Writer(str(folder / "tensorboard"))
 
@@ -166,9 +167,9 @@ class _Files:
         self._add_scalars("learner", values, int(values["updates"]))
 
     def write_episode(self, summary: EpisodeSummary, message: msg.EpisodeSummary) -> None:
-        values = zip(*(getattr(message, name) for name in _CYCLE_COLUMNS), strict=False)
+        values = zip(*(getattr(message, name) for name in CYCLE_COLUMNS), strict=False)
         for step, row in enumerate(values):
-            cycle = dict(zip(_CYCLE_COLUMNS, row, strict=True))
+            cycle = dict(zip(CYCLE_COLUMNS, row, strict=True))
             self._cycles.write({"episode": summary.episode, "step": step, **cycle}, flush=False)
         self._cycles.flush()
         self._episodes.write(summary.row())

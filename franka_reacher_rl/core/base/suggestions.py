@@ -19,5 +19,7 @@ def shortened(value: object, most: int = 80) -> str:
     """
     text = value if isinstance(value, str) else str(value)
     long = len(text) > most
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:most])
-    return f"{text[:most]}..." if long or len(text) > most else text
+    text = text[:most]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return f"{text}..." if long else text

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds, RobotState
+from franka_reacher_rl.core.base.datatypes import MOST, Frame, Nanoseconds, RobotState
 from franka_reacher_rl.core.loop.events import BridgeCounters, Sensed
 from franka_reacher_rl.core.loop.frame_check import FrameCheck
 
@@ -131,7 +130,7 @@ class Inputs(Generic[Image]):
             self._problem = self._check.problem(frame, None if self._state is None else self._state.q)
         except ValueError as error:
             self._problem = f"unusable: {error}"
-        if not math.isfinite(reward):
+        if not abs(reward) <= MOST:
             self._problem = "without a finite reward"
         if self._problem:
             self._refused[self._problem.partition(":")[0]] += 1
