@@ -28,7 +28,7 @@ from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
-from franka_reacher_rl.launching.middleware import discovery_settings, middleware_settings
+from franka_reacher_rl.launching.middleware import discovery_settings, enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.restarts import DELAY, MAX_DEATHS, WINDOW, Restarts
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
@@ -102,7 +102,7 @@ def _node(name: str, plan: Plan) -> Node:
         namespace=plan.namespace or None,
         parameters=[str(plan.setting_path), *own, *([plan.params_file] if plan.params_file else [])],
         remappings=plan.remappings(name),
-        ros_arguments=["--log-level", plan.log_level(name)],
+        ros_arguments=["--log-level", plan.log_level(name), *enclave_arguments(name, os.environ)],
         output="screen",
         additional_env={
             END_WITH_PARENT: "1",

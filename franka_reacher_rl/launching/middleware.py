@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from franka_reacher_rl.core.base.paths import config_dir
+from franka_reacher_rl.core.base.paths import PACKAGE, config_dir
 
 _FAST_DDS = "rmw_fastrtps_cpp"  # the default of the supported distributions
 # Variables that name a profile of Fast DDS, of version 2 and 3, and all by which the user configures its transports.
@@ -49,3 +49,9 @@ def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
     settings = {**dict.fromkeys(_PROFILE_FILES, profile), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
     # Where this variable is deprecated, setting it prints a warning.
     return settings | ({"ROS_LOCALHOST_ONLY": "0"} if "ROS_LOCALHOST_ONLY" in variables else {})
+
+
+def enclave_arguments(node: str, variables: Mapping[str, str]) -> list[str]:
+    """Return the ROS arguments that put a node into its enclave of SROS 2, where the user has enabled security."""
+    enabled = variables.get("ROS_SECURITY_ENABLE") == "true" and not variables.get("ROS_SECURITY_ENCLAVE_OVERRIDE")
+    return ["--enclave", f"/{PACKAGE}/{node}"] if enabled else []

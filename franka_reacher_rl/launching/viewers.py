@@ -21,7 +21,7 @@ from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
-from franka_reacher_rl.launching.middleware import middleware_settings
+from franka_reacher_rl.launching.middleware import enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import STATE_PUBLISHER
 from franka_reacher_rl.ros.node import END_WITH_PARENT
 
@@ -55,6 +55,7 @@ def state_publisher(robot: str, namespace: str = "", frame_prefix: str = "", par
         namespace=namespace or None,
         parameters=[parameters, *([params_file] if params_file else [])],
         remappings=[("joint_states", "robot_bridge/joint_states")],
+        ros_arguments=enclave_arguments(name, os.environ),
         output="screen",
         additional_env={END_WITH_PARENT: "1", **middleware_settings(os.environ)},
     )

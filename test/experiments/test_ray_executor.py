@@ -13,7 +13,9 @@ from franka_reacher_rl.experiments.run_files import EPISODES
 from franka_reacher_rl.experiments.runner import prepare, run_experiment
 
 pytest.importorskip("ray", reason="Ray is an optional extra: pip install ray")
-psutil = pytest.importorskip("psutil", reason="the tests look for Ray's processes with it")
+pytest.importorskip("psutil", reason="the tests look for Ray's processes with it")
+
+import psutil
 
 from franka_reacher_rl.experiments.ray_executor import OnRay
 

@@ -1,0 +1,307 @@
+"""Whatever arrives at a node's subscriptions and services, the node refuses it or goes on with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import fuzzing
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("rclpy")
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from fuzzing import JOINTS, RUN, fuzzed, messages
+from geometry_msgs.msg import PoseStamped
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Bool, Empty, Float64MultiArray, Header
+
+from franka_reacher_rl import action, msg
+from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
+from franka_reacher_rl.core.learning.networks import make_policy, network_digest
+from franka_reacher_rl.core.policy.policy_store import PolicyWriter
+from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.drivers.topic import TopicDriver
+from franka_reacher_rl.nodes import camera as camera_module
+from franka_reacher_rl.nodes.actor import Actor
+from franka_reacher_rl.nodes.camera import Camera
+from franka_reacher_rl.nodes.command_guard import CommandGuard
+from franka_reacher_rl.nodes.display import Display
+from franka_reacher_rl.nodes.environment import Environment
+from franka_reacher_rl.nodes.learner import Learner
+from franka_reacher_rl.nodes.recorder import Recorder
+from franka_reacher_rl.nodes.reward import Reward
+from franka_reacher_rl.nodes.robot_bridge import RobotBridge
+from franka_reacher_rl.nodes.robot_state_publisher import RobotStatePublisher
+from franka_reacher_rl.nodes.sim_robot import SimRobot
+from franka_reacher_rl.ros import node as node_module
+from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
+from franka_reacher_rl.ros.standard_messages import bytes_msg, image_msg
+
+SIDE = 16
+IMAGE = ImageSettings(width=SIDE, height=SIDE, frames=2)
+NETWORK = NetworkSettings(channels=[4], strides=[2], hidden=[8])
+PARAMETERS = {
+    "run_id": RUN,
+    "robot": "panda_sim",
+    "image.width": SIDE,
+    "image.height": SIDE,
+    "image.frames": 2,
+    "network.channels": "[4]",
+    "network.strides": "[2]",
+    "network.hidden": "[8]",
+    "learner.batch_size": 2,
+    "learner.warmup_steps": 2,
+    "learner.replay_capacity": 200,
+    "learner.device": "cpu",
+    "learner_timeout": 10.0,
+    "policy_transport": "inline",
+}
+NODES = [
+    Actor, Camera, CommandGuard, Display, Environment, Learner, Recorder, Reward, RobotBridge, RobotStatePublisher,
+    SimRobot,
+]  # fmt: skip
+FRAME = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """One node of each kind in this process, without the threads of camera and learner."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(camera_module.Grabber, "start", lambda self: None)
+    patch.setattr(camera_module.Grabber, "stop", lambda self: None)
+    patch.setattr("franka_reacher_rl.core.loop.update_thread.UpdateThread.start", lambda self: None)
+    patch.setattr("franka_reacher_rl.core.loop.update_thread.UpdateThread.stop", lambda self, timeout: None)
+    patch.setattr(TopicDriver, "_connected", lambda self: True)
+    patch.setattr(node_module.Publisher, "get_subscription_count", lambda self: 1)
+    folder = tmp_path_factory.mktemp("run")
+    arguments = [f"{name}:={value}" for name, value in {**PARAMETERS, "run_dir": folder}.items()]
+    os.environ["ROS_DOMAIN_ID"] = str(int(os.environ["ROS_DOMAIN_ID"]) % 100 + 1)
+    rclpy.init(args=["--ros-args", *(word for argument in arguments for word in ("-p", argument))])
+    rclpy.logging.set_logger_level("", rclpy.logging.LoggingSeverity.FATAL)
+    made = {kind.__name__: kind() for kind in NODES}
+    for node in made.values():
+        node.get_logger().set_level(rclpy.logging.LoggingSeverity.FATAL)
+        poke(node)  # creates the subscriptions that exist only while somebody watches
+    yield made
+    for node in made.values():
+        node.on_stop()
+        node.destroy_node()
+    rclpy.try_shutdown()
+    patch.undo()
+
+
+def poke(node: Any) -> None:
+    """Lets a node do what it does regularly."""
+    for timer in list(node.timers):
+        timer.callback()
+    if isinstance(node, RobotBridge):
+        node._driver._controller.order = list(range(7))
+    if isinstance(node, Environment):
+        node._inputs.missing(steady_ns())
+
+
+@cache
+def weights() -> bytes:
+    return bytes(FlatWeights(make_policy(IMAGE, NETWORK, 7, 0)).bytes())
+
+
+def valid(kind: Any) -> Any:
+    """A message that a node takes."""
+    now = stamp_from_steady(steady_ns())
+    header, seven = Header(stamp=now, frame_id="world"), [0.1] * 7
+    start = Robot.load("panda_sim").start_middle().tolist()
+    if kind is Image:
+        return image_msg(FRAME, header)
+    if kind is JointState:
+        return JointState(header=header, name=JOINTS, position=start, velocity=seven)
+    if kind is msg.Observation:
+        image = image_msg(FRAME, header)
+        return msg.Observation(
+            header=header, run_id=RUN, episode=1, proprioception=[0.1] * 21, image=image, robot_stamp=now, first=True
+        )
+    if kind is msg.Transition:
+        return msg.Transition(
+            header=header, run_id=RUN, episode=1, height=SIDE, width=SIDE, image=bytes_msg(FRAME), action=seven,
+            proprioception=[0.1] * 21,
+        )  # fmt: skip
+    if kind is msg.Policy:
+        announced = PolicyWriter(RUN, network_digest(IMAGE, NETWORK, 7)).inline(weights(), 3)
+        return msg.Policy(stamp=now, **vars(announced), weights=bytes_msg(weights()))
+    if kind is msg.RobotState:
+        return msg.RobotState(header=header, joint_names=JOINTS, q=start, dq=seven, dq_cmd=seven, mode="ready")
+    if kind is msg.RobotStatus:
+        return msg.RobotStatus(header=header, robot="panda_sim", mode="ready")
+    if kind is msg.EpisodeSummary:
+        return msg.EpisodeSummary(header=header, run_id=RUN, episode=1, steps=3, end_reason="time_limit")
+    if kind is DiagnosticArray:
+        status = DiagnosticStatus(name="camera: frames", values=[KeyValue(key="run_id", value=RUN)])
+        return DiagnosticArray(header=header, status=[status])
+    if kind in (msg.Tick, msg.Action, msg.LearnerStatus):
+        made = kind(run_id=RUN)
+        return made
+    return {
+        msg.Reward: lambda: msg.Reward(header=header, coverage=0.1, reward=1.0),
+        Float64MultiArray: lambda: Float64MultiArray(data=seven),
+        PoseStamped: lambda: PoseStamped(header=header),
+        Bool: lambda: Bool(data=True),
+        Empty: Empty,
+    }[kind]()
+
+
+@st.composite
+def images(draw: st.DrawFn) -> Image:
+    """Images whose sizes agree or not, in known and in odd encodings."""
+    encodings = ["rgb8", "bgr8", "mono8", "rgba8", "bgra8", "yuv422", "uyvy", "yuv422_yuy2", "yuyv", "mono16", "16UC1"]
+    encodings += [
+        "8UC3",
+        "8UC4",
+        "8UC5",
+        "8UC512",
+        "8UC99999",
+        "32FC1",
+        "64FC4",
+        "bayer_rggb8",
+        "bayer_gbrg16",
+        "nv21",
+        "nv24",
+    ]
+    image = Image(header=valid(Image).header, encoding=draw(st.sampled_from(encodings) | fuzzing.texts()))
+    sizes = st.sampled_from([0, 1, 2, 3, 15, 16, 17, 90, 1000, 65535, 2**31, 2**32 - 1])
+    image.width, image.height = draw(sizes), draw(sizes)
+    bytes_per_pixel = draw(st.integers(0, 8))
+    image.step = min(draw(st.sampled_from([0, 1, 2**32 - 1]) | st.just(bytes_per_pixel * image.width)), 2**32 - 1)
+    length = image.step * image.height
+    if length > 300_000 or draw(st.integers(0, 4)) == 0:
+        length = draw(st.integers(0, 2000))
+    image.is_bigendian = draw(st.integers(0, 255))
+    image.data = bytes_msg(bytes([draw(st.integers(0, 255))]) * length)
+    return image
+
+
+def take(node: Any, subscription: Any, message: Any) -> None:
+    subscription.callback(serialize_message(message) if subscription.raw else message)
+
+
+def topics() -> list[str]:
+    """The subscriptions of the nodes, which the test below checks to be all."""
+    return [
+        "Actor/observation", "Actor/policy", "Actor/tick", "Camera/joint_states", "Camera/target",
+        "CommandGuard/sim_robot/commands", "Display/cycle", "Display/reward", "Display/robot_state", "Display/target",
+        "Environment/action", "Environment/actor_ready", "Environment/image", "Environment/learner_status",
+        "Environment/reward", "Environment/robot_state", "Environment/robot_status", "Learner/transition",
+        "Learner/update_request", "Recorder/diagnostics", "Recorder/episode", "Recorder/learner_status", "Reward/image",
+        "RobotBridge/command_guard/heartbeat", "RobotBridge/sim_robot/joint_states", "RobotBridge/velocity_command",
+        "RobotStatePublisher/joint_states", "SimRobot/sim_robot/commands",
+    ]  # fmt: skip
+
+
+def subscriptions(node: Any) -> dict[str, Any]:
+    return {
+        f"{type(node).__name__}{s.topic_name}": s for s in node.subscriptions if s.topic_name != "/parameter_events"
+    }
+
+
+def test_every_subscription_is_fuzzed(graph: dict[str, Any]) -> None:
+    assert sorted(name for node in graph.values() for name in subscriptions(node)) == sorted(topics())
+
+
+@pytest.mark.parametrize("topic", topics())
+@fuzzed()
+@given(data=st.data())
+def test_a_subscription_refuses_or_takes_any_message(topic: str, graph: dict[str, Any], data: st.DataObject) -> None:
+    fuzzing.count()
+    node = graph[topic.partition("/")[0]]
+    subscription = subscriptions(node)[topic]
+    kind = subscription.msg_type
+    shaped = kind is Image and data.draw(st.booleans())
+    message = data.draw(images() if shaped else messages(kind, valid(kind)))
+    take(node, subscription, message)
+    if data.draw(st.integers(0, 9)) == 0:
+        poke(node)
+
+
+@pytest.mark.parametrize("name", [kind.__name__ for kind in NODES])
+@fuzzed()
+@given(data=st.data())
+def test_a_service_answers_any_request(name: str, graph: dict[str, Any], data: st.DataObject) -> None:
+    fuzzing.count()
+    node = graph[name]
+    # Those of the type descriptions answer in C++, and `continue` and the like have no content.
+    services = [s for s in node.services if fuzzing.paths(s.srv_type.Request) and "type_desc" not in s.srv_name]
+    service = data.draw(st.sampled_from(services))
+    answer = service.callback(data.draw(messages(service.srv_type.Request)), service.srv_type.Response())
+    assert isinstance(answer, service.srv_type.Response)
+    serialize_message(answer)
+    if data.draw(st.integers(0, 9)) == 0:
+        poke(node)
+
+
+class Handle:
+    """A goal as the action server hands it on."""
+
+    def __init__(self, request: Any) -> None:
+        self.request, self.goal_id = request, type("Id", (), {"uuid": os.urandom(16)})
+        self.is_cancel_requested = False
+
+    def execute(self) -> None:
+        self.result = self.server._finish(self)
+
+    def succeed(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def canceled(self) -> None: ...
+
+    def publish_feedback(self, feedback: Any) -> None: ...
+
+
+@fuzzed()
+@given(goal=messages(action.MoveTo.Goal, action.MoveTo.Goal(joint_names=JOINTS, position=[0.1] * 7, timeout=1.0)))
+def test_the_bridge_answers_any_goal(graph: dict[str, Any], goal: Any) -> None:
+    fuzzing.count()
+    moves = graph["RobotBridge"]._moves
+    handle = Handle(goal)
+    handle.server = moves
+    moves._on_goal(handle)
+    moves._on_cancel(handle)
+    poke(graph["RobotBridge"])
+
+
+@pytest.mark.parametrize("name", ["Recorder", "Reward", "Environment", "SimRobot"])
+def test_a_refusal_is_counted_and_named_in_the_diagnostics(name: str, graph: dict[str, Any]) -> None:
+    node = graph[name]
+    wrong: dict[str, tuple[str, Any]] = {
+        "Recorder": ("Recorder/episode", msg.EpisodeSummary(run_id="another")),
+        "Reward": ("Reward/image", Image(width=2**32 - 1, height=2**32 - 1, encoding="rgb8")),
+        "Environment": ("Environment/robot_state", msg.RobotState(q=[np.nan] * 7)),
+        "SimRobot": ("SimRobot/sim_robot/commands", Float64MultiArray(data=[np.inf] * 7)),
+    }
+    topic, message = wrong[name]
+    node._publish_diagnostics()
+    published: list[DiagnosticArray] = []
+    patch = pytest.MonkeyPatch()
+    patch.setattr(node._diagnostics, "publish", published.append)
+    before = node.refusals.count
+    take(node, subscriptions(node)[topic], message)
+    node._publish_diagnostics()
+    patch.undo()
+    assert node.refusals.count == before + 1
+    values = {value.key: value.value for value in published[0].status[0].values}
+    assert values["refused"] == str(before + 1)
+    assert values["last_refusal"].startswith(f"{type(message).__name__} on")
+    assert published[0].status[0].level != DiagnosticStatus.OK
+
+
+def test_the_run_folder_stays_readable(graph: dict[str, Any]) -> None:
+    folder = Path(graph["Recorder"]._files.folder)
+    (folder / "episodes.csv").read_text().encode()
