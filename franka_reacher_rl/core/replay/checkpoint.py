@@ -136,11 +136,15 @@ class Checkpointer:
                 _log.warning("%s is damaged (%s): renamed to *.damaged, trying the previous one", path, error)
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            self._learner.load_state(_part(state, "sac."))
-            self._replay.load_state(_part(state, "replay."), floor)
+            try:
+                self._learner.load_state(_part(state, "sac."))
+                self._replay.load_state(_part(state, "replay."), floor)
+                extra = json.loads(words["extra"])
+            except (LookupError, TypeError, ArithmeticError, RuntimeError) as error:
+                raise ValueError(f"{path} is not a checkpoint of this package: {error!r}") from None
             self._ours = True
             self._saved_rows, self._floor, self.saved_updates = total, floor, self._learner.updates
-            return json.loads(words["extra"]), _part(state, "extra.")
+            return extra, _part(state, "extra.")
         return None
 
     def _write(self, state: Arrays, total: int, updates: int, extra: str) -> None:
@@ -177,7 +181,12 @@ class Checkpointer:
 
     def _read_rows(self, state: Arrays) -> tuple[int, int]:
         """Read a checkpoint's rows; return the number after the last row and that of the first."""
-        total, checksums = int(np.asarray(state["replay.counters"])[0]), state["rows.crc32"].astype(np.uint32)
+        counters, checksums = np.asarray(state["replay.counters"]), np.asarray(state["rows.crc32"])
+        if counters.shape != (4,) or counters.dtype.kind not in "iu" or checksums.ndim != 1 or counters.min() < 0:
+            raise OSError("its counters are damaged")
+        total, checksums = int(counters[0]), checksums.astype(np.uint32)
+        if len(checksums) > total:
+            raise OSError("it has more checksums than rows")
         checksums = checksums[-self._replay.capacity :]
         first = total - len(checksums)
         self._segments.read(self._replay, first, total, checksums)
@@ -203,7 +212,7 @@ def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
     with safetensors.safe_open(path, framework="numpy") as file:
         names, words = file.keys(), file.metadata() or {}
         state = {name: file.get_tensor(name) for name in names}
-    if int(words["crc"]) != _crc(state):
+    if words["crc"] != str(_crc(state)):
         raise OSError("its checksum differs")
     return state, words
 
