@@ -9,8 +9,8 @@ from pathlib import Path
 import fuzzing
 import pytest
 
-MOST_GROWTH = 300e6  # bytes of a test
-MOST_PEAK = 1.5e9  # bytes that a test may need for a moment
+MOST_GROWTH = 300e6  # bytes of a module's tests
+MOST_PEAK = 1.5e9  # bytes that one of them may need for a moment
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,9 +41,9 @@ def memory(name: str) -> int:
     raise AssertionError(name)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def bounded_memory() -> Iterator[None]:
-    """Fails a test after which this process is larger than before, or that needed much for a moment."""
+    """Fails after tests that leave this process larger than before, or that needed much memory for a moment."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
     before = memory("VmRSS")

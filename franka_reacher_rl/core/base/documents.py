@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +67,20 @@ def parse_yaml(text: str) -> Any:
     Raises:
         ValueError: It is not YAML, or expands to too many values.
     """
+    node = _tried(lambda: yaml.compose(text, yaml.SafeLoader))
+    if node is None:
+        return None
+    _check_size(node)
+    return _tried(lambda: yaml.constructor.SafeConstructor().construct_document(node))
+
+
+def _tried(call: Callable[[], Any]) -> Any:
+    """Return what a function of PyYAML returns."""
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                return None
-            _check_size(node)
-            return loader.construct_document(node)
-        finally:
-            loader.dispose()
-    # PyYAML raises whatever the constructor of a scalar raises.
+        return call()
+    # The constructor of a scalar lets any exception through.
     except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
-        raise ValueError(f"not valid YAML: {shortened(error, 300)}") from None
+        raise ValueError(f"not valid YAML: {shortened(' '.join(str(error).split()), 300)}") from None
     except RecursionError:
         raise ValueError("not valid YAML: it is nested too deeply") from None
 
