@@ -163,11 +163,11 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             seeds = tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ValueError(
-            f"seeds = {shortened(text)!r} is not allowed: write 3, 0,2,5 or 0:5 (which is 0 to 4)"
+            f"seeds = {shortened(repr(text))} is not allowed: write 3, 0,2,5 or 0:5 (which is 0 to 4)"
         ) from None
     if not 0 < len(seeds) <= MOST_SEEDS or min(seeds) < 0 or len(set(seeds)) != len(seeds):
         raise ValueError(
-            f"seeds = {shortened(text)!r} is not allowed: give 1 to {MOST_SEEDS} seeds, each once and none negative"
+            f"seeds = {shortened(repr(text))} is not allowed: give 1 to {MOST_SEEDS} seeds, each once and none negative"
         )
     return seeds
 
@@ -209,7 +209,7 @@ def _check_keys(values: Any, known: Sequence[str], where: str) -> None:
         raise ValueError(f"{where}: expected a mapping of {', '.join(known)}; got {shortened(values)}")
     unknown = [key for key in values if key not in known]
     if unknown:
-        raise ValueError(f"{where}: unknown key {shortened(unknown[0])!r}; allowed are {', '.join(known)}")
+        raise ValueError(f"{where}: unknown key {shortened(repr(unknown[0]))}; allowed are {', '.join(known)}")
 
 
 def _variant(
@@ -217,7 +217,7 @@ def _variant(
 ) -> Variant:
     if not is_name(name):
         raise ValueError(
-            f"variant {shortened(name)!r} is not allowed: a name has letters, digits, '.', '_', '+' or '-'"
+            f"variant {shortened(repr(name))} is not allowed: a name has letters, digits, '.', '_', '+' or '-'"
         )
     source = str(row.get("setting", name))
     values = Setting.load(source).to_mapping()

@@ -115,7 +115,7 @@ class Recorder(Node):
         if other in ("", self.run.id):
             return
         where = shortened(f"/{status.name.partition(':')[0]} on {status.hardware_id}", 200)
-        node = f"its node {where} is of run {shortened(other)!r}"
+        node = f"its node {where} is of run {shortened(repr(other))}"
         text = (
             f"another graph is running: {node}. End it, or start this one with another ROS_DOMAIN_ID or namespace:=NAME"
         )

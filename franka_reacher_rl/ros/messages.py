@@ -100,7 +100,7 @@ def check_robot_status(message: msgs.RobotStatus) -> None:
         ValueError: Its mode is unknown, or a text is too long.
     """
     if message.mode not in _MODES:
-        raise ValueError(f"mode {shortened(message.mode)!r} is not one of {', '.join(_MODES)}")
+        raise ValueError(f"mode {shortened(repr(message.mode))} is not one of {', '.join(_MODES)}")
     for name in ("robot", "fault", "last_refusal"):
         if len(getattr(message, name)) > LONGEST_TEXT:
             raise ValueError(f"{name} has {len(getattr(message, name))} characters: at most {LONGEST_TEXT} are allowed")
@@ -289,9 +289,9 @@ def summary_from_msg(message: msgs.EpisodeSummary) -> EpisodeSummary:
     """
     reasons = [reason.value for reason in EndReason]
     if message.end_reason not in reasons:
-        raise ValueError(f"end_reason {shortened(message.end_reason)!r} is not one of {', '.join(reasons)}")
+        raise ValueError(f"end_reason {shortened(repr(message.end_reason))} is not one of {', '.join(reasons)}")
     if len(message.refused_inputs) > LONGEST_TEXT or not message.refused_inputs.isprintable():
-        raise ValueError(f"refused_inputs {shortened(message.refused_inputs)!r} is not a short text")
+        raise ValueError(f"refused_inputs {shortened(repr(message.refused_inputs))} is not a short text")
     cycles = max(len(getattr(message, name)) for name in CYCLE_COLUMNS)
     if cycles > min(message.steps, MOST_STEPS):
         raise ValueError(f"it has {cycles} values of a time for {message.steps} steps")

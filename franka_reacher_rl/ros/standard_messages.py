@@ -75,7 +75,7 @@ def frame_from_msg(image: Image) -> Frame:
     Raises:
         ValueError: The encoding cannot be converted to RGB, or the data do not have the stated size.
     """
-    what = f"image of {image.width}x{image.height} {shortened(image.encoding)!r} with {len(image.data)} bytes"
+    what = f"image of {image.width}x{image.height} {shortened(repr(image.encoding))} with {len(image.data)} bytes"
     if len(image.data) > MOST_BYTES:
         raise ValueError(f"{what} is too large: at most {MOST_BYTES} bytes are allowed")
     if image.encoding not in _ENCODINGS:

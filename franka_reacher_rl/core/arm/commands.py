@@ -60,11 +60,11 @@ def by_joint(joints: Sequence[str], names: Sequence[str], values: Sequence[float
         raise Refused(Refusal.WRONG_LENGTH, f"{len(names)} joint names, but {len(values)} values")
     if len(set(names)) != len(names):
         double = next(n for n in names if list(names).count(n) > 1)
-        raise Refused(Refusal.DUPLICATE_JOINT, f"joint {shortened(double)!r} is given twice")
+        raise Refused(Refusal.DUPLICATE_JOINT, f"joint {shortened(repr(double))} is given twice")
     unknown = [n for n in names if n not in joints]
     if unknown:
         raise Refused(
-            Refusal.UNKNOWN_JOINT, f"unknown joint {shortened(unknown[0])!r}: the robot has {', '.join(joints)}"
+            Refusal.UNKNOWN_JOINT, f"unknown joint {shortened(repr(unknown[0]))}: the robot has {', '.join(joints)}"
         )
     missing = [n for n in joints if n not in names]
     if missing:

@@ -14,7 +14,7 @@ import yaml
 
 from franka_reacher_rl.core.base.suggestions import shortened
 
-MOST_BYTES = 1 << 20  # of a YAML or JSON file
+MOST_BYTES = 1 << 19  # of a YAML or JSON file
 MOST_TABLE = 256 << 20  # of a CSV file
 MOST_VALUES = 100_000  # of a YAML document, aliases expanded
 LONGEST_SCALAR = 20_000  # characters; PyYAML reads some numbers in quadratic time

@@ -97,7 +97,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     hints = typing.get_type_hints(cls)
     unknown = [k for k in values if k not in _names(cls)]
     if unknown:
-        raise ValueError(f"{where}: unknown {shortened(unknown[0])!r}{_suggestion(str(unknown[0]), _names(cls))}")
+        raise ValueError(f"{where}: unknown {shortened(repr(unknown[0]))}{_suggestion(str(unknown[0]), _names(cls))}")
     made: dict[str, Any] = {}
     for f in dataclasses.fields(cls):  # type: ignore[arg-type]
         if f.name not in values:
@@ -140,7 +140,7 @@ def _converted(value: Any, hint: Any, name: str) -> Any:
     origin = typing.get_origin(hint)
     if origin in (list, tuple):
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise ValueError(f"{name} = {shortened(value)!r} is not a list")
+            raise ValueError(f"{name} = {shortened(repr(value))} is not a list")
         inner = typing.get_args(hint)[0]
         return origin(_converted(v, inner, f"{name}[{i}]") for i, v in enumerate(value))
     if not isinstance(hint, type) or origin is not None:
@@ -166,7 +166,7 @@ def _float_from_text(value: str, name: str) -> float:
     try:
         return float(value)
     except ValueError:
-        raise ValueError(f"{name} = {shortened(value)!r} is not a number") from None
+        raise ValueError(f"{name} = {shortened(repr(value))} is not a number") from None
 
 
 def _check_range(value: Any, f: dataclasses.Field[Any]) -> None:
