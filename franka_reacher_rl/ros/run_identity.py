@@ -78,8 +78,8 @@ class RunIdentity:
         def take(message: Any) -> None:
             if message.run_id != self.id:
                 raise ValueError(
-                    f"of run {shortened(repr(message.run_id), 40)}; this is run {self.id!r}: another graph uses the same "
-                    "topics. End it, or give one of them another ROS_DOMAIN_ID or namespace"
+                    f"of run {shortened(repr(message.run_id), 40)}; this is run {self.id!r}: another graph uses the "
+                    "same topics. End it, or give one of them another ROS_DOMAIN_ID or namespace"
                 )
             callback(message)
 

@@ -71,6 +71,7 @@ NODES = [
     Actor, Camera, CommandGuard, Display, Environment, Learner, Recorder, Reward, RobotBridge, RobotStatePublisher,
     SimRobot,
 ]  # fmt: skip
+START = Robot.load("panda_sim").start_middle().tolist()
 FRAME = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
 
 
@@ -131,8 +132,7 @@ def weights() -> bytes:
 def valid(kind: Any) -> Any:
     """A message that a node takes."""
     now = stamp_from_steady(steady_ns())
-    header, seven = Header(stamp=now, frame_id="world"), [0.1] * 7
-    start = Robot.load("panda_sim").start_middle().tolist()
+    header, seven, start = Header(stamp=now, frame_id="world"), [0.1] * 7, START
     if kind is Image:
         return image_msg(FRAME, header)
     if kind is JointState:
