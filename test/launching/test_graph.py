@@ -179,8 +179,9 @@ def test_images_of_a_running_camera() -> None:
 @pytest.mark.parametrize(
     ("variables", "transports"),
     [
-        ({}, "UDPv4"),
-        ({"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, "UDPv4"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, "UDPv4"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, "UDPv4"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, None),  # a profiles file instead
         ({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, None),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "DEFAULT"}, None),
         ({"FASTRTPS_DEFAULT_PROFILES_FILE": "mine.xml"}, None),
