@@ -158,7 +158,7 @@ def test(machine: Machine, rest: list[str]) -> int:
     if rest[:1] == ["integration"]:
         machine.execute([*pytest, "-m", "integration", "-o", "timeout=1200", *rest[1:]])
     if rest[:1] == ["fuzz"]:
-        machine.execute([*pytest, "test/fuzz", "--fuzz-cases", "2000", "-o", "timeout=1200", *rest[1:]])
+        machine.execute([*pytest, "test/fuzz", "--fuzz-cases=2000", "-o", "timeout=1200", *rest[1:]])
     if rest == ["recipe"]:
         machine.execute(["python", "tools/check_recipe.py"])
     if rest:
