@@ -100,6 +100,7 @@ def make_parser() -> Parser:
     ):
         command(benches, name, text, _bench, add_options)
 
+    command(commands, "soak", "run the graph for hours and fail where something grows", soak, bench_options.add_soak)
     command(commands, "identify", "measure how late an arm follows its commands", identify, add_identify)
     command(commands, "curve", "plot the learning curves of runs of the graph", curve, add_curve)
     command(commands, "preview", "render the simulated world", preview, add_preview)
@@ -226,6 +227,13 @@ def identify(options: argparse.Namespace) -> int:
     from franka_reacher_rl.nodes import identify
 
     return identify.run(options)
+
+
+def soak(options: argparse.Namespace) -> int:
+    """Run the graph for hours."""
+    from franka_reacher_rl.bench import soak
+
+    return soak.run(options)
 
 
 def curve(options: argparse.Namespace) -> int:

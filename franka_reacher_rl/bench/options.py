@@ -82,3 +82,13 @@ def add_safety(parser: argparse.ArgumentParser) -> None:
     add("--processes", type=int, default=0, help="processes; 0: one per core (default: %(default)s)")
     add("--seed", type=int, default=0, help="seed of the search (default: %(default)s)")
     add("--json", action="store_true", help="print JSON only")
+
+
+def add_soak(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `soak`."""
+    add = parser.add_argument
+    add("--hours", type=float, default=1.0, metavar="H", help="training time in hours (default: %(default)s)")
+    add("--setting", default="lite", help="async setting: a name or a path (default: %(default)s)")
+    add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of the run and of the samples")
+    add("--json", action="store_true", help="print JSON only")

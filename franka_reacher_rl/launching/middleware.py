@@ -43,10 +43,9 @@ def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
     local = variables.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST" or variables.get("ROS_LOCALHOST_ONLY") == "1"
     # The profile knows the loopback interface only, and a discovery server or a peer may be on another computer.
     if not local or variables.get("ROS_STATIC_PEERS") or variables.get("ROS_DISCOVERY_SERVER"):
-        return {**discovery, "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+        return {**discovery, "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", **_profile("udp")}
     # For this range, rmw_fastrtps adds shared memory to whatever is configured: a profile restricts the range instead.
-    profile = str(config_dir() / "dds" / "udp_on_this_computer.xml")
-    settings = {**dict.fromkeys(_PROFILE_FILES, profile), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
+    settings = {**_profile("udp_on_this_computer"), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
     # Where this variable is deprecated, setting it prints a warning.
     return settings | ({"ROS_LOCALHOST_ONLY": "0"} if "ROS_LOCALHOST_ONLY" in variables else {})
 
@@ -55,3 +54,7 @@ def enclave_arguments(node: str, variables: Mapping[str, str]) -> list[str]:
     """Return the ROS arguments that put a node into its enclave of SROS 2, where the user has enabled security."""
     enabled = variables.get("ROS_SECURITY_ENABLE") == "true" and not variables.get("ROS_SECURITY_ENCLAVE_OVERRIDE")
     return ["--enclave", f"/{PACKAGE}/{node}"] if enabled else []
+
+
+def _profile(name: str) -> dict[str, str]:
+    return dict.fromkeys(_PROFILE_FILES, str(config_dir() / "dds" / f"{name}.xml"))

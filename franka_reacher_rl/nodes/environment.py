@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.core.loop import environment as loop
 from franka_reacher_rl.core.loop.events import Ask, CancelMove, EpisodeEnd, Output, Request, RunPlan, Warn
 from franka_reacher_rl.core.loop.inputs import Inputs
-from franka_reacher_rl.core.loop.progress_file import ProgressFile
+from franka_reacher_rl.core.loop.progress_file import ProgressFile, continued
 from franka_reacher_rl.core.loop.sign_of_life import SignOfLife
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
@@ -40,6 +39,7 @@ from franka_reacher_rl.ros.messages import (
 )
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
+from franka_reacher_rl.ros.run.control import RunControl
 from franka_reacher_rl.ros.services import Goal, LatestAnswer, call
 from franka_reacher_rl.ros.standard_messages import MOST_BYTES
 
@@ -75,7 +75,8 @@ class Environment(Node):
         )
         self._plan = declare(self, RunPlan, "run")
         self._progress = self._take_up(declare_param(self, "progress", "", "file that keeps the progress of the run"))
-        self._inputs = Inputs(FrameIntake(declare(self, ImageSettings, "image")))
+        frozen = declare_param(self, "refuse_frozen", True, "refuse frames that do not change while the arm moves")
+        self._inputs = Inputs(FrameIntake(declare(self, ImageSettings, "image")), frozen=frozen)
         self._loop = loop.Environment(settings, self._robot, self._inputs, lambda e: reset_rng(seed, e), self._plan)
         self._status = msg.RobotStatus()
         self._actor, self._learner = SignOfLife(ACTOR_TIMEOUT), SignOfLife(self._learner_timeout)
@@ -94,13 +95,7 @@ class Environment(Node):
             self.get_logger().warning(
                 f"takes up the run after episode {done.episode}, which is not on record if it was incomplete"
             )
-            self._plan = replace(
-                self._plan,
-                first_episode=done.episode + 1,
-                training_seconds=done.training_seconds,
-                total_steps=done.total_steps,
-                run_seconds=done.run_seconds,
-            )
+            self._plan = continued(self._plan, done)
         return file
 
     def _connect(self) -> None:
@@ -119,15 +114,8 @@ class Environment(Node):
         self._move_to = ActionClient(self, action.MoveTo, self.resolve_service_name("move_to"))
         self._goal: Goal | None = None
         self._place_target = self.create_client(srv.PlaceTarget, "place_target")
-        self._services = [
-            self.create_service(Trigger, f"~/{name}", answer)
-            for name, answer in {
-                "continue": self._on_continue,
-                "pause": self._on_pause,
-                "resume": self._on_resume,
-                "abort": self._on_abort,
-            }.items()
-        ]
+        self._continue = self.create_service(Trigger, "~/continue", self._on_continue)
+        self._control = RunControl(self, self._loop, self._send)
         self._requests = {r: self.create_client(Trigger, r.value) for r in Request}
         self._senders: dict[type, Callable[[Any], None]] = {
             Tick: lambda tick: self._cycles.publish(self.run.mark(tick_msg(tick, self.get_clock().now().to_msg()))),
@@ -177,26 +165,6 @@ class Environment(Node):
         problem = self._loop.on_continue(steady_ns())
         response.success, response.message = not problem, problem or "the episode begins"
         self._set_alarm()
-        return response
-
-    def _on_pause(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._send(self._loop.on_pause(steady_ns()))
-        return self._answer(response, "paused", "the arm rests until ~/resume is called")
-
-    def _on_resume(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._loop.on_resume()
-        self._send([])
-        return self._answer(response, "running", "the next episode begins when everything is ready")
-
-    def _on_abort(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._send(self._loop.on_abort(steady_ns()))
-        return self._answer(response, "aborted", "the run ends")
-
-    def _answer(self, response: Trigger.Response, wanted: str, message: str) -> Trigger.Response:
-        state = self._loop.progress.state.value
-        response.success = state == wanted
-        response.message = message if response.success else f"nothing has changed: the run is {state}"
-        self.get_logger().warning(f"{wanted} by a person: {response.message}")
         return response
 
     # Time

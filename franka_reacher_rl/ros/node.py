@@ -28,7 +28,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
-from franka_reacher_rl.ros.run_identity import Refusals, RunIdentity
+from franka_reacher_rl.ros.run.identity import Refusals, RunIdentity
 
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2

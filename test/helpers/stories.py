@@ -63,6 +63,9 @@ class FakePlant:
     def counters(self) -> BridgeCounters:
         return BridgeCounters(0, 0.0, 0)
 
+    def refused(self) -> dict[str, int]:
+        return {}
+
 
 class FakeAgent:
     """Trainer and policy: counts, and remembers which policy acted when. A policy's weights are its version."""

@@ -31,6 +31,7 @@ def main() -> None:
 
     def publish() -> None:
         image.header.stamp = node.get_clock().now().to_msg()
+        image.data[0] = (image.data[0] + 1) % 256  # as a sensor's noise: a picture that stands still is refused
         publisher.publish(image)
 
     node.create_timer(1.0 / 30.0, publish)

@@ -11,6 +11,7 @@ from processes import policy_blocks, until
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.fields import to_mapping
+from franka_reacher_rl.launching.restarts import MAX_DEATHS
 
 
 def _well_ended(launch, blocks):
@@ -42,17 +43,17 @@ def test_ctrl_c_while_the_nodes_start(launch):
     _well_ended(graph, blocks)
 
 
-@pytest.mark.parametrize("victim", ["actor", "learner"])
-def test_a_node_that_dies_ends_the_graph_with_its_name(launch, victim):
+def test_a_node_that_dies_too_often_ends_the_graph_with_its_name(launch):
     blocks = policy_blocks()
     graph = launch("async")
-    graph.until(lambda: "\n        1 " in graph.text)
-    os.kill(graph.nodes()[victim], signal.SIGKILL)
+    for _ in range(MAX_DEATHS):
+        graph.until(lambda: "reward" in graph.nodes(), 20.0)
+        os.kill(pid := graph.nodes()["reward"], signal.SIGKILL)
+        until(lambda pid=pid: graph.nodes().get("reward") != pid, 20.0)
     assert graph.wait() == 1
-    assert f"{victim} died with exit code -9" in graph.text
-    if victim == "actor":  # the learner could not clean up after itself; the next one does
-        _well_ended(graph, blocks)
-    assert not graph.nodes()
+    assert graph.text.count("reward died with signal SIGKILL: it is started again") == MAX_DEATHS - 1
+    assert f"error: reward died {MAX_DEATHS} times within 60 s" in graph.text
+    _well_ended(graph, blocks)
 
 
 def test_a_killed_launch_takes_its_nodes_with_it(launch):

@@ -16,13 +16,14 @@ import pytest
 pytest.importorskip("launch")
 
 from launch import LaunchContext
-from launch.actions import SetEnvironmentVariable, Shutdown, TimerAction
+from launch.actions import LogInfo, SetEnvironmentVariable, Shutdown, TimerAction
 from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 
 from franka_reacher_rl.launching import graph as launching
 from franka_reacher_rl.launching import middleware, plan
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
+from franka_reacher_rl.launching.restarts import MAX_DEATHS, Restarts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -313,9 +314,8 @@ def exited(name: str, code: int, *, shutdown: bool) -> tuple[Any, list[str]]:
     made._set_asyncio_loop(loop)
     made._set_is_shutdown(shutdown)
     try:
-        return launching._on_exit(name, plan.Plan("async", dict(made.launch_configurations)))(
-            SimpleNamespace(returncode=code), made
-        ), errors  # type: ignore[arg-type]
+        on_exit = launching._on_exit(name, plan.Plan("async", dict(made.launch_configurations)), Restarts())
+        return on_exit(SimpleNamespace(returncode=code), made), errors  # type: ignore[arg-type]
     finally:
         loop.close()
 
@@ -325,13 +325,15 @@ def exited(name: str, code: int, *, shutdown: bool) -> tuple[Any, list[str]]:
     [
         (0, False, True, ""),
         (2, False, True, "error: camera refused its settings; its message above says why"),
-        (-9, False, True, "error: camera died with exit code -9"),
+        (3, False, True, "error: camera cannot start; its message above says why"),
         (0, True, False, ""),
         (-2, True, False, ""),
         (1, True, False, "error: camera ended with exit code 1"),
     ],
 )
-def test_the_graph_ends_with_any_node(code: int, shutdown: bool, ends: bool, message: str) -> None:
+def test_the_graph_ends_with_a_node_that_ends_or_cannot_start(
+    code: int, shutdown: bool, ends: bool, message: str
+) -> None:
     entities, errors = exited("camera", code, shutdown=shutdown)
     assert bool(entities) == ends
     assert [error[: len(message)] for error in errors] == ([message] if message else [])
@@ -353,16 +355,17 @@ def test_ros2_launch_prints_the_line_and_fails(words: list[str], line: str, tmp_
     assert "Caught exception" not in ended.stdout
 
 
-def ended(robot: str, node: str, code: int) -> list[type]:
-    """The kinds of entities that follow when a node of a graph ends with an exit code."""
+def ended(robot: str, node: str, code: int, times: int = 1) -> list[type]:
+    """The kinds of entities that follow when a node of a graph ends with an exit code for the n-th time."""
     made = context(robot=robot, camera="simulated" if robot.endswith("_sim") else "/dev/null")
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda *_: None)
     made._set_asyncio_loop(loop)
     values = {argument.name: made.launch_configurations[argument.name] for argument in ARGUMENTS}
-    on_exit = launching._on_exit(node, plan.Plan("async", values))
+    on_exit = launching._on_exit(node, plan.Plan("async", values), Restarts())
     try:
-        return [type(entity) for entity in on_exit(SimpleNamespace(returncode=code), made)]
+        found = [[type(e) for e in on_exit(SimpleNamespace(returncode=code), made) or []] for _ in range(times)]
+        return found[-1]
     finally:
         loop.close()
 
@@ -370,6 +373,18 @@ def ended(robot: str, node: str, code: int) -> list[type]:
 def test_the_controller_is_deactivated_when_the_bridge_of_a_real_arm_dies() -> None:
     assert ended("ros2_control", "robot_bridge", -9) == [TimerAction]
     assert ended("ros2_control", "robot_bridge", 0) == [Shutdown], "the arm is at rest"
-    assert ended("ros2_control", "actor", -9) == [Shutdown]
-    assert ended("panda_sim", "robot_bridge", -9) == [Shutdown]
-    assert ended("fr3", "robot_bridge", -9) == [Shutdown]
+    for robot in ("panda_sim", "fr3"):
+        assert ended(robot, "robot_bridge", -9) == [LogInfo]
+
+
+def test_a_node_that_dies_is_started_again_unless_it_dies_too_often() -> None:
+    assert ended("panda_sim", "actor", -9, times=MAX_DEATHS - 1) == [LogInfo]
+    assert ended("panda_sim", "actor", -9, times=MAX_DEATHS) == [Shutdown]
+    nodes = [entity for entity in started("async")[0] if isinstance(entity, Node)]
+    assert sum(node._ExecuteLocal__respawn for node in nodes) == len(nodes) - 1, "all but robot_state_publisher"
+
+
+def test_all_nodes_are_of_one_run() -> None:
+    found = commands("async")
+    ids = {word for words in found.values() for word in words if word.startswith("run_id:=")}
+    assert len(ids) == 1

@@ -35,7 +35,7 @@ class Around:
         node = probe.node
         self.probe, self.inline = probe, inline
         self.sac = SAC(IMAGE, NETWORK, SACSettings(), LearnerSettings(device="cpu"), 7, seed=0)
-        self.writer = PolicyWriter("run", network_digest(IMAGE, NETWORK, 7))
+        self.writer = PolicyWriter("", network_digest(IMAGE, NETWORK, 7))
         self._observations = node.create_publisher(ObservationMsg, "observation", qos.RELIABLE)
         self._ticks = node.create_publisher(Tick, "tick", qos.EVENT)
         self._policies = node.create_publisher(Policy, "policy", qos.LATCHED)

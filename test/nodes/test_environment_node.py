@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import numpy as np
@@ -25,7 +26,16 @@ from franka_reacher_rl.core.loop.events import Request
 from franka_reacher_rl.core.task.reset import MoveTo as MoveToStep
 from franka_reacher_rl.core.task.reset import PlaceTarget as PlaceTargetStep
 from franka_reacher_rl.core.task.reset import reset_steps
-from franka_reacher_rl.msg import Action, EpisodeSummary, Observation, Reward, RobotState, RobotStatus, Tick
+from franka_reacher_rl.msg import (
+    Action,
+    EpisodeSummary,
+    LearnerStatus,
+    Observation,
+    Reward,
+    RobotState,
+    RobotStatus,
+    Tick,
+)
 from franka_reacher_rl.nodes import environment
 from franka_reacher_rl.nodes.environment import Environment
 from franka_reacher_rl.ros import qos
@@ -43,6 +53,8 @@ class World:
     def __init__(self, probe, move_to: str = "move_to") -> None:
         self.probe, node = probe, probe.node
         self.acting, self.publishing, self.mode = True, True, RobotStatus.READY
+        self.present = True  # whether the actor says that it is ready
+        self.run_id = ""  # of the actions
         self.moves: list[list[float]] = []
         self.targets: list[Point] = []
         self.stops = 0
@@ -71,7 +83,7 @@ class World:
         self.ticks = probe.listen(Tick, "environment/cycle", qos.EVENT)
         self.episodes = probe.listen(EpisodeSummary, "environment/episode", qos.EVENT)
         self.set_mode(RobotStatus.READY)
-        self._ready.publish(Bool(data=True))
+        node.create_timer(0.2, lambda: self._ready.publish(Bool(data=self.present)))
         node.create_timer(0.005, self._publish)
 
     def set_mode(self, mode: str, *, requested: bool = False) -> None:
@@ -88,7 +100,7 @@ class World:
         header = Header(stamp=time_msg(captured))
         self.captured.append(stamp_ns(header.stamp))
         self._rewards.publish(Reward(header=header, reward=self.reward))
-        self._images.publish(image_msg(np.full((36, 64, 3), 7, np.uint8), header))
+        self._images.publish(image_msg(np.full((36, 64, 3), 70, np.uint8), header))
         state = RobotState(header=Header(stamp=time_msg(self._now())), joint_names=ROBOT.joints)
         for i, name in enumerate(("q", "dq", "dq_cmd")):
             setattr(state, name, floats_msg(np.full(7, float(i)), "d"))
@@ -123,7 +135,13 @@ class World:
         self.observations.append(message)
         if self.acting and not message.truncated:
             self._actions.publish(
-                Action(episode=message.episode, step=message.step, observation_age=0.02, policy_version=3)
+                Action(
+                    run_id=self.run_id,
+                    episode=message.episode,
+                    step=message.step,
+                    observation_age=0.02,
+                    policy_version=3,
+                )
             )
 
 
@@ -313,6 +331,79 @@ def test_a_camera_that_stops_ends_the_episode(probe_after):
     world.publishing = False
     probe.until(lambda: world.episodes)
     assert world.episodes[0].end_reason == "input_lost"
+
+
+def test_nothing_begins_without_the_actor_that_fell_silent(probe_after):
+    """The latched message of a dead actor still says that it is ready."""
+    probe, world, node = _start(probe_after, "episode.action_timeout:=0.1")
+    world.present = world.acting = False
+    world._ready.publish(Bool(data=True))
+    probe.until(lambda: world.episodes)
+    begun = world.episodes[0].episode
+    end = world._now() + 0.5
+    probe.until(lambda: world._now() > end)
+    assert node._loop.episode == begun and "the actor" in "".join(node._missing())
+    world.present = world.acting = True
+    probe.until(lambda: len(world.episodes) > 1)
+    assert world.episodes[-1].end_reason == "time_limit"
+
+
+def test_nothing_begins_without_a_sign_of_life_of_the_learner(probe_after):
+    probe, world, node = _start(probe_after, "learner_timeout:=0.3")
+    statuses = probe.node.create_publisher(LearnerStatus, "learner_status", qos.EVENT)
+    probe.until(lambda: any("the learner (no sign of life yet)" in need for need in node._missing()))
+    end = world._now() + 0.3
+    probe.until(lambda: world._now() > end)
+    assert not world.moves
+    probe.node.create_timer(0.05, lambda: statuses.publish(LearnerStatus()))
+    probe.until(lambda: world.episodes)
+
+
+def test_messages_of_another_run_are_refused_and_counted(probe_after):
+    probe, world, node = _start(probe_after, "run_id:=mine", "episode.action_timeout:=0.3")
+    probe.until(lambda: world.episodes)
+    assert world.episodes[0].end_reason == "no_action", "the actions are of no run"
+    assert world.episodes[0].run_id == world.observations[0].run_id == world.ticks[0].run_id == "mine"
+    assert node.refusals.count > 0 and node.refusals.last.startswith("Action on action: of run ''")
+
+
+def test_a_person_pauses_resumes_and_aborts(probe_after, tmp_path):
+    progress = tmp_path / "run" / "progress.json"
+    probe, world, node = _start(probe_after, "episode.seconds:=5.0", f"progress:={progress}")
+    clients = {name: probe.node.create_client(Trigger, f"environment/{name}") for name in ("pause", "resume", "abort")}
+    probe.until(lambda: all(client.service_is_ready() for client in clients.values()))
+
+    def ask(name: str):
+        future = clients[name].call_async(Trigger.Request())
+        probe.until(future.done)
+        return future.result()
+
+    probe.until(lambda: len(world.observations) > 3)
+    assert ask("pause").success
+    probe.until(lambda: world.episodes)
+    assert world.episodes[0].end_reason == "paused" and world.observations[-1].truncated
+    assert json.loads(progress.read_text())["state"] == "paused"
+    end = world._now() + 0.3
+    probe.until(lambda: world._now() > end)
+    assert node._loop.episode == 1 and "resume" in node._loop.waiting_for(0)[0]
+    assert ask("resume").success
+    probe.until(lambda: world.observations[-1].episode == 2)
+    assert ask("abort").success
+    probe.until(lambda: node.exit_code is not None)
+    assert node.exit_code == 0 and world.stops == 1
+    assert world.episodes[-1].last and world.episodes[-1].end_reason == "aborted"
+    assert json.loads(progress.read_text())["state"] == "aborted"
+
+
+def test_a_new_environment_goes_on_with_the_next_episode(probe_after, tmp_path):
+    arguments = ("run_id:=mine", f"progress:={tmp_path / 'progress.json'}", "episode.seconds:=5.0")
+    probe, world, node = _start(probe_after, *arguments)
+    world.run_id = "mine"
+    probe.until(lambda: len(world.observations) > 3)
+    probe.remove(node)
+    probe.add(Environment())
+    probe.until(lambda: world.observations[-1].episode == 2)
+    assert world.observations[-1].step == 0 or len(world.observations) > 4
 
 
 @pytest.mark.parametrize("argument", ["seed:=-1", "run.episodes:=-1", "run.training_minutes:=-2.0", "robot:=pandax"])

@@ -39,8 +39,8 @@ PARAMETERS = [
 class Around:
     """Plays actor and environment."""
 
-    def __init__(self, probe) -> None:
-        self.probe = probe
+    def __init__(self, probe, run_id: str = "") -> None:
+        self.probe, self.run_id = probe, run_id
         self._rows = probe.node.create_publisher(Transition, "transition", qos.HISTORY)
         self._requests = probe.node.create_publisher(Tick, "update_request", qos.EVENT)
         self.answers = probe.listen(Tick, "/learner/update_done", qos.EVENT)
@@ -53,12 +53,18 @@ class Around:
     def step(self, episode: int, step: int) -> Tick:
         """Publish a transition and request an answer to it."""
         count = len(self.answers)
-        frame = np.full((36, 64, 3), step, np.uint8)
-        seen = Observation(StepId(episode, step), frame, np.zeros(21, np.float32), 1.0, step == 0, False, False)
-        self._rows.publish(transition_msg(Row(seen, np.zeros(7, np.float32))))
-        self._requests.publish(Tick(episode=episode, step=step))
+        self.send(episode, step)
+        self._requests.publish(Tick(run_id=self.run_id, episode=episode, step=step))
         self.probe.until(lambda: any((a.episode, a.step) == (episode, step) for a in self.answers[count:]))
         return self.answers[-1]
+
+    def send(self, episode: int, step: int) -> None:
+        """Publish a transition."""
+        frame = np.full((36, 64, 3), step, np.uint8)
+        seen = Observation(StepId(episode, step), frame, np.zeros(21, np.float32), 1.0, step == 0, False, False)
+        message = transition_msg(Row(seen, np.zeros(7, np.float32)))
+        message.run_id = self.run_id
+        self._rows.publish(message)
 
 
 def test_each_request_is_answered_after_an_update_once_warmed_up(probe_after, tmp_path: Path) -> None:
@@ -85,6 +91,34 @@ def test_a_resumed_learner_continues(probe_after, tmp_path: Path) -> None:
     resumed = Around(probe_after(*arguments, "-p", "resume:=true"))
     resumed.probe.until(lambda: resumed.statuses)
     assert resumed.statuses[0].stored_steps == 7 and resumed.statuses[0].policy_version == version > 0
+
+
+def test_a_learner_that_is_started_again_takes_up_its_run(probe_after, tmp_path: Path) -> None:
+    arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}", "-p", "run_id:=mine")
+    first = Around(probe_after(*arguments), "mine")
+    for step in range(8):
+        first.step(1, step)
+    first.probe.until(lambda: (tmp_path / "learner.json").exists())
+    saved = first.learner._trainer.updates
+    first.probe.close()
+    rclpy.try_shutdown()
+    second = Around(probe_after(*arguments), "mine")
+    assert second.learner._trainer.updates == saved > 0
+    second.send(1, 7)  # is stored already
+    assert second.step(1, 8).policy_version >= saved
+    assert second.learner.refusals.last.endswith("it is a repetition")
+    assert second.learner._trainer.stored_steps == 8
+
+
+def test_a_learner_does_not_take_up_another_run(probe_after, tmp_path: Path) -> None:
+    arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}", "-p")
+    first = Around(probe_after(*arguments, "run_id:=theirs"), "theirs")
+    first.step(1, 0)
+    first.probe.close()
+    rclpy.try_shutdown()
+    probe_after(*arguments, "run_id:=mine")
+    with pytest.raises(ValueError, match="checkpoints of another run"):
+        Learner()
 
 
 def test_a_run_without_a_readable_checkpoint_is_not_resumed(ros, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_the_actor_node_acts_and_stores_as_in_virtual_time(ros: Callable[..., No
     node = Actor()
     actions, rows = Outbox(), Outbox()
     node._actions, node._transitions = actions, rows
-    writer = PolicyWriter("run", network_digest(IMAGE, NETWORK, ROBOT.dof))
+    writer = PolicyWriter("", network_digest(IMAGE, NETWORK, ROBOT.dof))
     first = Policy(IMAGE, NETWORK, ROBOT.dof, SEED)
     start = FlatWeights(first._network).bytes()
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import Log
 from rclpy.qos import QoSProfile
 
 from franka_reacher_rl.msg import EpisodeSummary
 from franka_reacher_rl.nodes.recorder import Recorder
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.node import EXIT_CANNOT_START
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,13 +50,54 @@ def test_the_state_of_the_graph_is_latched_and_that_of_its_own_namespace(probe_a
 def test_its_lines_are_on_rosout(probe_after, tmp_path):
     probe = probe_after("-p", f"run_dir:={tmp_path / 'run'}")
     lines = probe.listen(Log, "/rosout", QoSProfile(depth=100, durability=qos.LATCHED.durability))
-    summaries = probe.node.create_publisher(EpisodeSummary, "/episode", qos.EVENT)
+    summaries = probe.node.create_publisher(EpisodeSummary, "/episode", qos.SUMMARIES)
     probe.add(Recorder())
     probe.until(summaries.get_subscription_count)
     summaries.publish(EpisodeSummary(episode=3, episodes=5, steps=150, end_reason="time_limit", episode_return=88.25))
     probe.until(lambda: any("3/5" in line.msg for line in lines))
     mine = [line.msg for line in lines if line.name == "recorder"]
     assert [text.split()[0] for text in mine] == ["run", "episode", "3/5"]
+
+
+def summary(episode: int) -> EpisodeSummary:
+    return EpisodeSummary(run_id="mine", episode=episode, episodes=5, steps=150, end_reason="time_limit")
+
+
+def test_a_new_recorder_writes_what_its_predecessor_missed_and_nothing_twice(probe_after, tmp_path):
+    probe = probe_after("-p", f"run_dir:={tmp_path / 'run'}", "-p", "run_id:=mine")
+    summaries = probe.node.create_publisher(EpisodeSummary, "/episode", qos.SUMMARIES)
+    table = tmp_path / "run" / "episodes.csv"
+
+    def recorded() -> list[int]:
+        return [int(row["episode"]) for row in csv.DictReader(table.open(newline=""))]
+
+    first = probe.add(Recorder())
+    probe.until(summaries.get_subscription_count)
+    summaries.publish(summary(1))
+    probe.until(lambda: recorded() == [1])
+    probe.remove(first)
+    summaries.publish(summary(2))
+    probe.add(Recorder())
+    probe.until(lambda: len(recorded()) > 1)
+    summaries.publish(summary(3))
+    probe.until(lambda: len(recorded()) > 2)
+    assert recorded() == [1, 2, 3]
+
+
+def test_a_graph_yields_to_another_one_that_was_there_before(probe_after):
+    probe = probe_after("-p", "run_id:=mine")
+    recorder = probe.add(Recorder())
+    reports = probe.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    probe.until(reports.get_subscription_count)
+
+    def report(run_id: str) -> None:
+        values = [KeyValue(key="run_id", value=run_id)]
+        reports.publish(DiagnosticArray(status=[DiagnosticStatus(name="learner: updates", values=values)]))
+
+    report("mine")
+    report("theirs")
+    probe.until(lambda: recorder.exit_code is not None)
+    assert recorder.exit_code == EXIT_CANNOT_START
 
 
 def test_its_lines_are_printed_as_they_are(tmp_path):

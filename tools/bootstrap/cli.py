@@ -24,6 +24,7 @@ from bootstrap.workspace import PACKAGE
 FORWARDED = {
     "experiment": "run, plot and report experiments",
     "bench": "measure this machine",
+    "soak": "run the graph for hours and fail where something grows",
     "identify": "measure how late an arm follows its commands",
     "curve": "plot the learning curves of runs of the graph",
     "preview": "render the simulated world",
@@ -45,8 +46,9 @@ Measure and compare (each command and subcommand has --help):
 
 Develop:
   test [PYTEST ARGUMENTS]        run lint, types and all tests; with arguments, run only pytest
-  test integration [...]         run the tests that take minutes
+  test integration [...]         run the tests against the robot's protocol (4 minutes)
   test fuzz [...]                run more than 100,000 hostile messages and damaged files (takes minutes)
+  test faults [...]              kill, stop and disturb the processes of a graph (FAULT_MINUTES minutes)
   test recipe                    check the installation on a machine with ROS 2 (downloads 1 GB)
   lint                           run ruff and mypy
   setup                          set up and build
@@ -155,8 +157,8 @@ def test(machine: Machine, rest: list[str]) -> int:
     # Tests of two checkouts on one machine must not receive each other's messages.
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
     pytest = ["python", "-m", "pytest"]
-    if rest[:1] == ["integration"]:
-        machine.execute([*pytest, "-m", "integration", "-o", "timeout=1200", *rest[1:]])
+    if rest[:1] in (["integration"], ["faults"]):
+        machine.execute([*pytest, "-m", rest[0], "-o", "timeout=1200", *rest[1:]])
     if rest[:1] == ["fuzz"]:
         machine.execute([*pytest, "test/fuzz", "--fuzz-cases=2000", "-o", "timeout=1200", *rest[1:]])
     if rest == ["recipe"]:

@@ -16,7 +16,13 @@ MOVED = 0.1  # rad; a frame that does not change although a joint has turned thi
 class FrameCheck:
     """Compares each frame with the one before it, and with how far the arm has moved since that one changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, frozen: bool = True) -> None:
+        """Start without a frame.
+
+        Args:
+            frozen: Whether a frame that does not change counts as a problem.
+        """
+        self._frozen = frozen
         self._digest: int | None = None  # of the last frame
         self._q: npt.NDArray[np.float64] | None = None  # joint positions when that frame was new
 
@@ -33,4 +39,4 @@ class FrameCheck:
         if digest != self._digest or self._q is None or q is None:
             self._digest, self._q = digest, q
             return ""
-        return "frozen" if float(np.abs(q - self._q).max()) > MOVED else ""
+        return "frozen" if self._frozen and float(np.abs(q - self._q).max()) > MOVED else ""

@@ -23,11 +23,12 @@ class Inputs(Generic[Image]):
     that cannot be used is counted, and the one before it stays the newest.
     """
 
-    def __init__(self, decode: Callable[[Image], Frame]) -> None:
+    def __init__(self, decode: Callable[[Image], Frame], *, frozen: bool = True) -> None:
         """Start without inputs.
 
         Args:
             decode: Returns the frame of an image, or raises ValueError; called when an observation is taken.
+            frozen: Whether to refuse frames that do not change while the arm moves.
         """
         self._decode = decode
         self._images: OrderedDict[Nanoseconds, tuple[Nanoseconds, Image]] = OrderedDict()
@@ -37,7 +38,7 @@ class Inputs(Generic[Image]):
         self._frame: Frame | None = None  # that image
         self._captured: Nanoseconds = 0
         self._reward = 0.0
-        self._check = FrameCheck()
+        self._check = FrameCheck(frozen=frozen)
         self._refused: Counter[str] = Counter()
         self._problem = ""  # of the last frame
         self._state: RobotState | None = None

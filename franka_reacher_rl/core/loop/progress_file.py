@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from franka_reacher_rl.core.base.documents import load_json
 from franka_reacher_rl.core.base.files import write_atomic
-from franka_reacher_rl.core.loop.events import Progress, RunState
+from franka_reacher_rl.core.loop.events import Progress, RunPlan, RunState
 
 PROGRESS_FILE = "progress.json"
 MOST_COUNTED = 10**12  # episodes or steps
@@ -54,6 +54,17 @@ class ProgressFile:
         """
         found = read_progress(self._path)
         return found[1] if found is not None and found[0] == self._run_id else None
+
+
+def continued(plan: RunPlan, done: Progress) -> RunPlan:
+    """Return the plan of what is left after some progress; the last episode that was begun is not begun again."""
+    return replace(
+        plan,
+        first_episode=done.episode + 1,
+        training_seconds=done.training_seconds,
+        total_steps=done.total_steps,
+        run_seconds=done.run_seconds,
+    )
 
 
 def read_progress(path: Path) -> tuple[str, Progress] | None:

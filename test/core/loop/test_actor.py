@@ -98,6 +98,14 @@ def test_an_older_tick_is_ignored(actor: Actor) -> None:
     assert actor.on_observation(observation(1, 1)).command is not None
 
 
+def test_a_stray_tick_does_not_silence_the_actor(actor: Actor) -> None:
+    actor.on_tick(tick(4000, 0))
+    for step in range(3):
+        actor.on_tick(tick(1, step))
+        assert actor.on_observation(observation(1, step)).command is not None
+        actor.sent(0)
+
+
 def test_stacks_start_anew_with_an_episode_and_after_a_gap(actor: Actor, policy: Policy) -> None:
     for step in range(3):
         actor.on_tick(tick(1, step))

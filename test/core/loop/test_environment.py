@@ -20,8 +20,10 @@ from franka_reacher_rl.core.loop.events import (
     CancelMove,
     EpisodeEnd,
     Output,
+    Progress,
     Request,
     RunPlan,
+    RunState,
     Sensed,
     Warn,
 )
@@ -39,6 +41,7 @@ class Senses(FakePlant):
         self.lost, self.fresh_from = "", 0
         self.counted: BridgeCounters | None = None
         self.reward = 1.0
+        self.refused_so_far: dict[str, int] = {}
 
     def read(self, now: int) -> Sensed:
         return replace(super().read(now), reward=self.reward)
@@ -51,6 +54,9 @@ class Senses(FakePlant):
 
     def counters(self) -> BridgeCounters | None:
         return self.counted
+
+    def refused(self) -> dict[str, int]:
+        return self.refused_so_far
 
 
 def make(plan: RunPlan | None = None, *, confirm: bool = False, robot: Robot = ROBOT) -> tuple[Environment, Senses]:
@@ -273,3 +279,79 @@ def test_a_resumed_run_continues_its_counters() -> None:
     summary = end.summary
     assert (summary.episode, summary.total_steps) == (8, 1001)
     assert (summary.training_seconds, summary.run_seconds) == (pytest.approx(42.02), pytest.approx(60.02))
+
+
+def test_a_pause_ends_the_episode_and_begins_no_other() -> None:
+    environment, senses = make(RunPlan(episodes=9))
+    begin(environment, senses)
+    act(environment, 10 * MS)
+    _, observation, end = environment.on_pause(50 * MS)
+    assert isinstance(observation, Observation) and observation.truncated
+    assert isinstance(end, EpisodeEnd) and not end.last and end.summary.end_reason == EndReason.PAUSED.value
+    assert environment.progress.state is RunState.PAUSED and environment.on_pause(60 * MS) == []
+    assert environment.poll(90 * MS) == [] and "resume" in environment.waiting_for(90 * MS)[0]
+    environment.on_resume()
+    assert kinds(environment.poll(100 * MS)) == [MoveTo]
+
+
+def test_a_pause_during_a_reset_holds_before_the_episode() -> None:
+    environment, senses = make()
+    environment.poll(0)
+    assert environment.on_pause(MS) == []
+    environment.on_reset_step(2 * MS, True)
+    environment.on_reset_step(3 * MS, True)
+    senses.fresh_from = 4 * MS
+    assert environment.poll(4 * MS) == [] and environment.waiting_for(4 * MS)
+    environment.on_resume()
+    assert kinds(environment.poll(5 * MS)) == [Tick, Observation]
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_an_abort_ends_the_run_in_every_phase(phase: Phase) -> None:
+    environment, senses = make(confirm=phase is Phase.CONFIRMING)
+    if phase is Phase.RUNNING:
+        begin(environment, senses)
+        act(environment, 10 * MS)
+        outputs = environment.on_abort(50 * MS)
+        assert isinstance(outputs[-2], EpisodeEnd) and outputs[-2].last
+        assert outputs[-2].summary.end_reason == EndReason.ABORTED.value
+    elif phase is Phase.ENDED:
+        environment.on_abort(0)
+        assert environment.on_abort(MS) == []
+        return
+    else:
+        environment.phase = phase
+        outputs = environment.on_abort(0)
+        assert (CancelMove() in outputs) == (phase is Phase.RESETTING)
+    assert outputs[-1] is Request.FINISH and environment.phase is Phase.ENDED
+    assert environment.progress.state is RunState.ABORTED
+    environment.on_resume()
+    assert environment.progress.state is RunState.ABORTED
+
+
+def test_waiting_for_an_action_that_never_comes_is_no_training_time() -> None:
+    environment, senses = make()
+    begin(environment, senses)
+    act(environment, 10 * MS)
+    environment.on_alarm(40 * MS)
+    *_, end = environment.on_alarm(40 * MS + 500 * MS)
+    assert isinstance(end, EpisodeEnd) and end.summary.end_reason == EndReason.NO_ACTION.value
+    assert end.summary.training_seconds == end.summary.duration == pytest.approx(0.08)
+    assert end.summary.coverage_return == pytest.approx(2.0)
+    assert end.summary.run_seconds == pytest.approx(0.54)
+
+
+def test_progress_counts_an_episode_from_its_reset() -> None:
+    environment, senses = make(RunPlan(first_episode=4, training_seconds=10.0, total_steps=100, run_seconds=20.0))
+    assert environment.progress == Progress(RunState.RUNNING, 3, 10.0, 100, 20.0)
+    begin(environment, senses)
+    assert environment.progress == Progress(RunState.RUNNING, 4, 10.0, 100, 20.0)
+
+
+def test_the_summary_counts_the_inputs_that_were_refused_during_its_episode() -> None:
+    environment, senses = make()
+    senses.refused_so_far = {"black": 2}
+    begin(environment, senses)
+    senses.refused_so_far = {"black": 5, "frozen": 1}
+    end = environment.on_pause(50 * MS)[-1]
+    assert isinstance(end, EpisodeEnd) and end.summary.refused_inputs == "black 3, frozen 1"

@@ -38,8 +38,16 @@ def test_sync_updates_once_per_step_after_the_warmup():
     assert updates == stored - 8
 
 
-def test_a_new_step_replaces_the_echo_and_an_old_one_is_ignored():
+def test_a_new_step_replaces_the_echo_and_an_answered_one_is_ignored():
     gate = RequestGate(UpdateBudget(0, 1.0))
     gate.request(StepId(2, 3))
+    assert gate.answer() == StepId(2, 3)
     gate.request(StepId(1, 9))
-    assert gate.pending == StepId(2, 3)
+    assert gate.pending is None
+
+
+def test_a_stray_request_does_not_block_those_after_it():
+    gate = RequestGate(UpdateBudget(0, 1.0))
+    gate.request(StepId(700, 3))
+    gate.request(StepId(1, 4))
+    assert gate.decide(StepId(1, 4), 4, 9) is Answer.ANSWER and gate.answer() == StepId(1, 4)

@@ -85,3 +85,41 @@ def test_the_time_in_which_the_arm_is_held_is_counted(inputs: Inputs[int]) -> No
     for measured, holding in ((0, False), (10 * MS, True), (20 * MS, True), (30 * MS, False), (40 * MS, False)):
         inputs.on_robot_state(measured, state(), holding)
     assert inputs.counters() == BridgeCounters(2, pytest.approx(0.02), 3)
+
+
+def pair(inputs: Inputs[int], stamp: int, image: int, reward: float = 1.0) -> None:
+    inputs.on_image(stamp, stamp, image)
+    inputs.on_reward(stamp, reward)
+
+
+def test_a_frame_that_cannot_be_used_leaves_the_one_before_it(inputs: Inputs[int]) -> None:
+    inputs.on_robot_state(1, state(), holding=False)
+    pair(inputs, 1, 7)
+    assert inputs.missing(1) == ""
+    pair(inputs, 2, -50)  # black
+    pair(inputs, 3, 9, reward=float("nan"))
+    assert inputs.missing(3) == "" and inputs.read(3).captured == 1 and inputs.image == 7
+    assert inputs.missing(2 + MAX_AGE).endswith("0.5 s old (the last one was without a finite reward)")
+    inputs.on_robot_state(4, state(1.0), holding=False)
+    pair(inputs, 4, 7)  # the arm has moved, the frame has not changed
+    assert inputs.read(4).captured == 1
+    assert dict(inputs.refused()) == {"black": 1, "without a finite reward": 1, "frozen": 1}
+    pair(inputs, 5, 8)
+    assert inputs.read(5).captured == 5 and "the last one was" not in inputs.missing(6 + MAX_AGE)
+
+
+def test_an_image_that_cannot_be_decoded_is_counted() -> None:
+    def decode(image: int) -> np.ndarray:
+        raise ValueError("12 bytes are missing")
+
+    inputs: Inputs[int] = Inputs(decode)
+    pair(inputs, 1, 7)
+    assert "unusable: 12 bytes are missing" in inputs.missing(2)
+    assert dict(inputs.refused()) == {"unusable": 1}
+
+
+def test_frames_and_rewards_without_their_counterpart_are_counted(inputs: Inputs[int]) -> None:
+    for stamp in range(MAX_WAITING + 2):
+        inputs.on_image(stamp, stamp, 1)
+        inputs.on_reward(100 + stamp, 1.0)
+    assert dict(inputs.refused()) == {"frame without a reward": 2, "reward without a frame": 2}

@@ -47,7 +47,7 @@ def start_writer(folder: Path, size: int) -> tuple[subprocess.Popen[str], Policy
 
 
 def test_what_is_published_is_read(tmp_path: Path) -> None:
-    reader = PolicyReader("net")
+    reader = PolicyReader("net", "run")
     with PolicyWriter("run", "net", tmp_path) as writer:
         for version in range(5):
             weights = os.urandom(3000)
@@ -61,7 +61,7 @@ def test_an_overwritten_version_gives_a_newer_one(tmp_path: Path) -> None:
         first = writer.publish(b"a" * 10, 0)
         for version in range(1, 6):
             writer.publish(bytes([version]) * 10, version)
-        blob = PolicyReader("net").read(first)
+        blob = PolicyReader("net", "run").read(first)
         assert blob is not None and blob.version == 5 and blob.weights == b"\x05" * 10
 
 
@@ -106,22 +106,31 @@ def test_only_the_file_of_a_writer_is_opened(tmp_path: Path, kind: str) -> None:
             path.write_bytes(genuine.read_bytes())
         else:
             path = Path(genuine.name)
-        reader = PolicyReader("net")
+        reader = PolicyReader("net", "run")
         assert reader.read(replace(announcement, shared_memory=str(path))) is None
         assert "cannot open" in reader.refusal
         assert reader.read(announcement) == (1, b"weights"), "it still reads the right one"
 
 
-def test_a_reader_stays_with_the_first_run(tmp_path: Path) -> None:
-    reader = PolicyReader("net")
+def test_a_policy_of_another_run_is_refused(tmp_path: Path) -> None:
+    reader = PolicyReader("net", "one")
     with PolicyWriter("one", "net", tmp_path) as one, PolicyWriter("two", "net", tmp_path) as two:
-        assert reader.read(one.publish(b"1", 1)) is not None
         assert reader.read(two.publish(b"2", 2)) is None and "ROS_DOMAIN_ID" in reader.refusal
+        assert reader.read(one.publish(b"1", 1)) is not None
+
+
+def test_a_new_learner_of_the_run_may_announce_an_older_version(tmp_path: Path) -> None:
+    """It goes on from its last checkpoint."""
+    reader = PolicyReader("net", "run")
+    with PolicyWriter("run", "net", tmp_path) as first:
+        assert reader.read(first.publish(b"new", 9)) == (9, b"new")
+    with PolicyWriter("run", "net", tmp_path) as second:
+        assert reader.read(second.publish(b"old", 4)) == (4, b"old")
 
 
 def test_inline_weights_are_checked() -> None:
     announcement = PolicyWriter("run", "net").inline(b"weights", 3)
-    reader = PolicyReader("net")
+    reader = PolicyReader("net", "run")
     assert reader.read(replace(announcement, host="elsewhere"), b"weights") == (3, b"weights")
     assert reader.read(announcement, b"weighty") is None and "damaged" in reader.refusal
 
@@ -134,7 +143,7 @@ def test_damage_in_the_file_is_noticed(tmp_path: Path) -> None:
             at = content.index(b"weights")
             file.seek(at)
             file.write(b"X")
-        reader = PolicyReader("net")
+        reader = PolicyReader("net", "run")
         assert reader.read(announcement) is None and "not written completely" in reader.refusal
 
 
@@ -177,7 +186,7 @@ def test_a_file_is_not_removed_before_its_writer_has_locked_it(tmp_path: Path, m
     monkeypatch.setattr(fcntl, "flock", started_meanwhile)
     with PolicyWriter("run", "net", tmp_path) as writer:
         announcement = writer.publish(b"weights", 1)
-        assert PolicyReader("net").read(announcement) == (1, b"weights")
+        assert PolicyReader("net", "run").read(announcement) == (1, b"weights")
         assert len(removed) == 1 and removed[0] != Path(announcement.shared_memory)
         assert remove_stale(tmp_path) == []
 

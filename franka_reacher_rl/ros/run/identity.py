@@ -76,11 +76,19 @@ class RunIdentity:
         """Return a subscription's callback that raises ValueError for a message of another run."""
 
         def take(message: Any) -> None:
-            if message.run_id != self.id:
-                raise ValueError(
-                    f"of run {shortened(repr(message.run_id), 40)}; this is run {self.id!r}: another graph uses the "
-                    "same topics. End it, or give one of them another ROS_DOMAIN_ID or namespace"
-                )
+            self.check(message.run_id)
             callback(message)
 
         return take
+
+    def check(self, run_id: str) -> None:
+        """Check the run of a message.
+
+        Raises:
+            ValueError: It is another one.
+        """
+        if run_id != self.id:
+            raise ValueError(
+                f"of run {shortened(repr(run_id), 40)}; this is run {self.id!r}: another graph uses the same topics. "
+                "End it, or give one of them another ROS_DOMAIN_ID or namespace"
+            )
