@@ -240,7 +240,8 @@ def test_the_profile_of_the_loopback_interface_does_not_cut_off_peers() -> None:
     assert alone["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("udp_on_this_computer.xml")
     for name in ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER"):
         found = middleware.middleware_settings({**LOCAL, name: "192.168.0.7"})
-        assert found == {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+        assert found["FASTDDS_BUILTIN_TRANSPORTS"] == "UDPv4"
+        assert found["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("/udp.xml")
 
 
 def test_the_launch_sets_the_range_for_all_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
