@@ -45,7 +45,7 @@ from franka_reacher_rl.nodes.robot_bridge import RobotBridge
 from franka_reacher_rl.nodes.robot_state_publisher import RobotStatePublisher
 from franka_reacher_rl.nodes.sim_robot import SimRobot
 from franka_reacher_rl.ros import node as node_module
-from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
+from franka_reacher_rl.ros.clocks import stamp_from_steady, stamp_ns, steady_ns
 from franka_reacher_rl.ros.standard_messages import bytes_msg, image_msg
 
 SIDE = 16
@@ -122,6 +122,13 @@ def renew(node: Any) -> None:
         node._loop.acted = node._loop._stored = StepId(0, 0)
     if isinstance(node, RobotStatePublisher):
         node._due = 0.0
+    if isinstance(node, Environment):
+        now, stamp = steady_ns(), stamp_ns(stamp_from_steady(steady_ns()))
+        node._inputs._captured = 0
+        node._inputs.on_image(stamp, now, valid(Image))
+        node._inputs.on_reward(stamp, 1.0)
+        node._on_state(valid(msg.RobotState))
+        assert not node._inputs.missing(now)
 
 
 @cache
@@ -172,9 +179,9 @@ def valid(kind: Any) -> Any:
 
 
 PIXELS = {
-    "rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4, "yuv422": 2, "uyvy": 2, "yuv422_yuy2": 2, "yuyv": 2, "mono16": 2,
-    "16UC1": 2, "8UC3": 3, "8UC4": 4, "8UC5": 5, "8UC512": 512, "8UC99999": 9, "32FC1": 4, "64FC4": 32, "bayer_rggb8": 1,
-    "bayer_gbrg16": 2, "nv21": 1, "nv24": 2, "": 3, "rgb8 ": 3, "x" * 3000: 1,
+    "rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4, "yuv422": 2, "uyvy": 2, "yuv422_yuy2": 2, "yuyv": 2,
+    "mono16": 2, "16UC1": 2, "8UC3": 3, "8UC4": 4, "8UC5": 5, "8UC512": 512, "8UC99999": 9, "32FC1": 4, "64FC4": 32,
+    "bayer_rggb8": 1, "bayer_gbrg16": 2, "nv21": 1, "nv24": 2, "": 3, "rgb8 ": 3, "x" * 3000: 1,
 }  # fmt: skip
 
 
@@ -196,10 +203,10 @@ def images(draw: st.DrawFn) -> Image:
 
 def check_state(node: Any) -> None:
     """Nothing that is not finite, or of another size, is kept where the policy or the replay reads it."""
-    if isinstance(node, Environment) and node._inputs._state is not None:
-        proprioception = node._inputs._state.proprioception()
-        assert proprioception.shape == (21,) and np.isfinite(proprioception).all()
-        assert np.isfinite(node._inputs._reward)
+    if isinstance(node, Environment) and not node._inputs.missing(now := steady_ns()):
+        sensed = node._inputs.read(now)
+        assert sensed.proprioception.shape == (21,) and np.isfinite(sensed.proprioception).all()
+        assert np.isfinite(sensed.reward) and sensed.frame.shape == (SIDE, SIDE, 3)
     if isinstance(node, Actor) and node._loop._observation is not None:
         observation = node._loop._observation
         assert observation.proprioception.shape == (21,) and np.isfinite(observation.proprioception).all()
@@ -248,7 +255,11 @@ def test_a_subscription_refuses_or_takes_any_message(topic: str, graph: dict[str
     renew(node)
     shaped = kind is Image and data.draw(st.booleans())
     message = data.draw(images() if shaped else messages(kind, valid(kind)))
+    if topic == "Environment/reward":  # which counts once its image is there
+        node._inputs.on_image(stamp_ns(message.header.stamp), steady_ns(), valid(Image))
     take(node, subscription, message)
+    if topic == "Environment/image":
+        node._inputs.on_reward(stamp_ns(message.header.stamp), 1.0)
     check_state(node)
     if data.draw(st.integers(0, 29)) == 0:
         poke(node)

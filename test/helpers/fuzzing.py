@@ -86,7 +86,7 @@ _WORDS = [
     "robot",
     "nan",
 ]
-_SIZES = [0, 1, 2, 3, 4, 6, 7, 8, 14, 21, 22, 40, 300]
+_SIZES = [7, 7, 7, 7, 7, 7, 21, 21, 21, 0, 1, 2, 3, 4, 6, 8, 14, 22, 40, 300]  # often those of seven joints
 
 
 def texts() -> st.SearchStrategy[str]:
