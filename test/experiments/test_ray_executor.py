@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +22,8 @@ pytest.importorskip("psutil", reason="the tests look for Ray's processes with it
 import psutil
 
 from franka_reacher_rl.experiments.ray_executor import OnRay
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -69,15 +75,27 @@ def test_runs_on_a_ray_cluster_equal_local_ones(tmp_path: Path) -> None:
         assert tiny.rows(tmp_path / "here" / run.folder) == tiny.rows(tmp_path / "ray" / run.folder)
 
 
-def test_a_cluster_of_this_computer_listens_on_the_loopback_interface_only(local: OnRay) -> None:
-    family = psutil.Process().children(recursive=True)
-    names = " ".join(process.name() for process in family)
-    assert "raylet" in names and "gcs_server" in names, names
-    head = [process.cmdline() for process in family if any(word.endswith("dashboard.py") for word in process.cmdline())]
+LISTENING = """
+import json, psutil
+from franka_reacher_rl.experiments.ray_executor import OnRay
+executor = OnRay("local")
+family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+sockets = [c.laddr.ip for p in family for c in p.net_connections("inet") if c.status == "LISTEN"]
+commands = [p.cmdline() for p in family]
+executor.stop()
+print(json.dumps([sockets, commands]))
+"""
+
+
+def test_a_cluster_of_this_computer_listens_on_the_loopback_interface_only() -> None:
+    # In a process of its own, where nobody has imported Ray before.
+    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
+    ended = subprocess.run([sys.executable, "-c", LISTENING], env=variables, capture_output=True, text=True, check=True)
+    sockets, commands = json.loads(ended.stdout.splitlines()[-1])
+    assert len(sockets) >= 3 and set(sockets) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert any("gcs_server" in word for words in commands for word in words)
+    head = [words for words in commands if any(word.endswith("dashboard.py") for word in words)]
     assert all("--disable-frontend" in words for words in head), "this process collects usage statistics too"
-    sockets = [c for p in (psutil.Process(), *family) for c in p.net_connections("inet") if c.status == "LISTEN"]
-    assert sockets
-    assert {c.laddr.ip for c in sockets} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def test_another_worker_takes_up_the_run_of_one_that_was_killed(local: OnRay, tmp_path: Path) -> None:
