@@ -44,12 +44,13 @@ class OnRay:
             # Workers import the package from the same place.
             paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
             one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            started: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if local else {}
             runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join(paths), **one}}
             ray.init(
                 address=address,
                 runtime_env=runtime,
                 log_to_driver=False,
-                **({"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if local else {}),
+                **started,
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ValueError(f"no Ray cluster at {address!r}: {error}") from None

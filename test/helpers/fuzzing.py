@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 T = TypeVar("T")
 
-SHORT, LONG = 50, 2000  # cases of a test of weight 1: in every test run, and of `./reacher test fuzz`
+SHORT, LONG = 20, 2000  # cases of a test of weight 1: in every test run, and of `./reacher test fuzz`
 LEAST = 100_000  # cases of all tests together in the long run
 DEADLINE = 10_000  # ms of one case, which is a hang
 

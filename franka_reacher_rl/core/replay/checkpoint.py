@@ -184,13 +184,13 @@ class Checkpointer:
         counters, checksums = np.asarray(state["replay.counters"]), np.asarray(state["rows.crc32"])
         if counters.shape != (4,) or counters.dtype.kind not in "iu" or checksums.ndim != 1 or counters.min() < 0:
             raise OSError("its counters are damaged")
-        total, checksums = int(counters[0]), checksums.astype(np.uint32)
+        total = int(counters[0])
         if len(checksums) > total:
             raise OSError("it has more checksums than rows")
         checksums = checksums[-self._replay.capacity :]
-        first = total - len(checksums)
-        self._segments.read(self._replay, first, total, checksums)
-        self._checksums[self._slots(first, total)] = checksums
+        first, expected = total - len(checksums), checksums.astype(np.uint32)
+        self._segments.read(self._replay, first, total, expected)
+        self._checksums[self._slots(first, total)] = expected
         return total, first
 
     def _slots(self, begin: int, end: int) -> npt.NDArray[np.int64]:
