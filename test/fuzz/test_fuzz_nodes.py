@@ -20,6 +20,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from fuzzing import JOINTS, RUN, fuzzed, messages
 from geometry_msgs.msg import PoseStamped
+from permissions import allowed
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Empty, Float64MultiArray, Header
@@ -29,6 +30,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import StepId
 from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 from franka_reacher_rl.core.learning.networks import make_policy, network_digest
+from franka_reacher_rl.core.loop.wiring import SHARED, WIRINGS, wires
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.drivers.topic import TopicDriver
@@ -342,3 +344,24 @@ def test_a_refusal_is_counted_and_named_in_the_diagnostics(name: str, graph: dic
 def test_the_run_folder_stays_readable(graph: dict[str, Any]) -> None:
     folder = Path(graph["Recorder"]._files.folder)
     (folder / "episodes.csv").read_text().encode()
+
+
+def test_the_permissions_of_sros2_cover_what_each_node_uses(graph: dict[str, Any]) -> None:
+    def fed(node: Any, name: str) -> list[str]:
+        """The full names that an input has in the two wirings, or the name itself."""
+        inputs = [wires(wiring)[node.get_name()] if node.get_name() in SHARED else {} for wiring in WIRINGS]
+        found = [f"/{given[name[1:]]}" for given in inputs if name[1:] in given]
+        return found or ["/robot_bridge/joint_states" if name == "/joint_states" else name]
+
+    for node in graph.values():
+        name = node.get_name()
+        for publisher in node.publishers:
+            assert set(fed(node, publisher.topic_name)) <= allowed(name, "topics", "publish"), publisher.topic_name
+        for subscription in node.subscriptions:
+            assert set(fed(node, subscription.topic_name)) <= allowed(name, "topics", "subscribe")
+        for service in node.services:
+            full = service.srv_name if service.srv_name.startswith("/") else f"/{service.srv_name.replace('~', name)}"
+            assert full in allowed(name, "services", "reply"), full
+        for client in node.clients:
+            full = client.srv_name if client.srv_name.startswith("/") else f"/{client.srv_name}"
+            assert set(fed(node, full)) <= allowed(name, "services", "request"), full

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
-
 import pytest
+from permissions import PROFILES, ROOT, allowed
 
-from franka_reacher_rl.core.base.paths import PACKAGE, config_dir
+from franka_reacher_rl.core.base.paths import PACKAGE
 from franka_reacher_rl.core.loop.wiring import SHARED, WIRINGS, wires
 
 # Inputs of the environment that are no topics.
@@ -14,24 +13,14 @@ SERVICES = {"finish", "rearm", "place_target"}
 PEOPLE = {"stop", "arm"}  # services that the environment does not call
 ACTIONS = {"move_to"}
 
-_ROOT = ElementTree.parse(config_dir() / "sros2" / "policy.xml").getroot()
-PROFILES = {profile.attrib["node"]: profile for profile in _ROOT.iter("profile")}
-
-
-def allowed(node: str, kind: str, access: str) -> set[str]:
-    """The full names for which a node has an access, such as ("topics", "publish")."""
-    profile = PROFILES[node]
-    names = {e.text or "" for part in profile.findall(kind) if part.get(access) == "ALLOW" for e in part}
-    return {name.replace("~", f"/{node}") if name[0] == "~" else f"/{name.lstrip('/')}" for name in names}
-
 
 def test_every_node_has_an_enclave_of_its_own() -> None:
     assert set(PROFILES) == {*SHARED, "robot_state_publisher", "operator"}
     paths = {
-        enclave.attrib["path"]: [p.attrib["node"] for p in enclave.iter("profile")] for enclave in _ROOT.iter("enclave")
+        enclave.attrib["path"]: [p.attrib["node"] for p in enclave.iter("profile")] for enclave in ROOT.iter("enclave")
     }
     assert paths == {f"/{PACKAGE}/{node}": [node] for node in PROFILES}
-    assert not [part for part in _ROOT.iter() if "DENY" in part.attrib.values()], "what is not allowed is denied"
+    assert not [part for part in ROOT.iter() if "DENY" in part.attrib.values()], "what is not allowed is denied"
 
 
 @pytest.mark.parametrize("wiring", WIRINGS)
