@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.srv import DescribeParameters
+from rcl_interfaces.msg import Parameter as ParameterMsg
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -86,3 +88,24 @@ def test_frames_that_are_missing_or_too_few_are_reported(probe_after):
     assert level == DiagnosticStatus.WARN and "fewer than the action cycles" in message and values["coverage"] == 0.5
     level, message, _ = node.diagnose()
     assert level == DiagnosticStatus.ERROR and "is the camera alive?" in message
+
+
+def test_a_stranger_ends_no_node(probe_after):
+    """With bytes that are no message, an image that is none, and a parameter of a type that does not exist."""
+    probe = probe_after("-p", "image.width:=64", "-p", "image.height:=36")
+    node = probe.add(Reward())
+    values = probe.listen(RewardMsg, "/reward/value", qos.NEWEST)
+    images = probe.node.create_publisher(Image, "/image", qos.RELIABLE)
+    client = probe.node.create_client(SetParameters, "/reward/set_parameters")
+    probe.until(lambda: images.get_subscription_count() and client.service_is_ready())
+    for data in (b"", b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + b"\xff" * 100, b"junk" * 1000):
+        images.publish(data)
+    images.publish(Image(width=2**32 - 1, height=2**32 - 1, encoding="rgb8"))
+    future = client.call_async(
+        SetParameters.Request(parameters=[ParameterMsg(name="reward.alpha", value=ParameterValue(type=77))])
+    )
+    probe.until(future.done)
+    assert not future.result().results
+    probe.until(lambda: images.publish(image_msg(HALF_RED, Header())) is None and values)
+    probe.until(lambda: node.refusals.count >= 2)
+    assert values[-1].coverage == pytest.approx(0.5)
