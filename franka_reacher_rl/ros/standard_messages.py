@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -12,11 +12,14 @@ import numpy.typing as npt
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge
 from geometry_msgs.msg import Point, Pose, Quaternion
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
 from franka_reacher_rl.core.base.datatypes import Frame, Vector, vector
 from franka_reacher_rl.core.base.suggestions import shortened
+
+Message = TypeVar("Message")
 
 _bridge = CvBridge()
 
@@ -36,6 +39,18 @@ _ENCODINGS: dict[str, tuple[int, int | None]] = {
     "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
 }
+
+
+def message_from_bytes(data: bytes, kind: type[Message]) -> Message:
+    """Return the message that a subscription with `raw=True` has received.
+
+    Raises:
+        ValueError: The bytes are no message of this type.
+    """
+    try:
+        return deserialize_message(data, kind)
+    except Exception as error:  # rclpy raises a type that it does not name
+        raise ValueError(f"its {len(data)} bytes are no {kind.__name__}: {shortened(error, 200)}") from None
 
 
 def time_msg(seconds: float) -> Time:

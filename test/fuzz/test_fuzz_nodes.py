@@ -259,7 +259,10 @@ def test_a_subscription_refuses_or_takes_any_message(topic: str, graph: dict[str
     message = data.draw(images() if shaped else messages(kind, valid(kind)))
     if topic == "Environment/reward":  # which counts once its image is there
         node._inputs.on_image(stamp_ns(message.header.stamp), steady_ns(), valid(Image))
-    take(node, subscription, message)
+    if subscription.raw and data.draw(st.booleans()):
+        subscription.callback(data.draw(fuzzing.damaged(serialize_message(message))))
+    else:
+        take(node, subscription, message)
     if topic == "Environment/image":
         node._inputs.on_reward(stamp_ns(message.header.stamp), 1.0)
     check_state(node)

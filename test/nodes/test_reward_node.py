@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 from franka_reacher_rl.msg import Reward as RewardMsg
 from franka_reacher_rl.nodes.reward import Reward
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.node import Node
 from franka_reacher_rl.ros.standard_messages import image_msg, time_msg
 
 HALF_RED = np.zeros((36, 64, 3), np.uint8)
@@ -45,6 +46,14 @@ def test_bands_can_be_changed_at_runtime_and_invalid_ones_are_refused(probe_afte
     assert not refused.successful and "is above" in refused.reason
     assert node.set_parameters([Parameter("reward.bands", value=[50, 0, 0, 70, 255, 255])])[0].successful
     assert not node.set_parameters([Parameter("episode.cycle_ms", value=50.0)])[0].successful, "read-only"
+
+
+def test_nobody_can_give_a_node_another_clock(probe_after):
+    node = probe_after().add(Reward())
+    refused = node.set_parameters([Parameter("use_sim_time", value=True)])[0]
+    assert not refused.successful and "real time" in refused.reason
+    with pytest.raises(ValueError, match="use_sim_time = true is not allowed"):
+        Node("other", parameter_overrides=[Parameter("use_sim_time", value=True)])
 
 
 def test_parameters_have_descriptors(probe_after):
