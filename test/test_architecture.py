@@ -79,6 +79,40 @@ def test_modules_import_without_cycles() -> None:
     assert list(TopologicalSorter(graph).static_order())
 
 
+def _attributes(path: Path) -> set[str]:
+    """Dotted names such as `yaml.safe_load` that a module uses."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            found.add(ast.unparse(node))
+        elif isinstance(node, ast.keyword) and node.arg:
+            found.add(f"{node.arg}=")
+    return found
+
+
+UNSAFE = {
+    "torch.load",
+    "np.load",
+    "numpy.load",
+    "allow_pickle=",
+    "yaml.load",
+    "yaml.full_load",
+    "yaml.unsafe_load",
+    "eval",
+}
+# Only this module reads documents, since it limits their size.
+READERS = {"yaml.safe_load", "yaml.SafeLoader", "json.load"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_that_is_read_can_run_code(module: str) -> None:
+    imported = {name.partition(".")[0] for name in _imports(MODULES[module])}
+    assert not imported & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    used = _attributes(MODULES[module])
+    assert not used & UNSAFE
+    assert module == f"{NAME}.core.base.documents" or not used & READERS
+
+
 def test_every_room_has_a_layer() -> None:
     assert {_room(module) for module in MODULES} == set(LAYERS)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from franka_reacher_rl.core.base.documents import load_table
 
 _WINDOW = 10  # episodes
 
@@ -20,8 +21,10 @@ def read_returns(run_dir: Path) -> npt.NDArray[np.float64]:
     path = run_dir / "episodes.csv"
     if not path.is_file():
         raise ValueError(f"{path} does not exist: give the run folder that the launch printed")
-    with path.open(newline="") as file:
-        returns = np.array([float(row["episode_return"]) for row in csv.DictReader(file)])
+    try:
+        returns = np.array([float(row["episode_return"]) for row in load_table(path)])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} cannot be used: {error!r}") from None
     if not returns.size:
         raise ValueError(f"{path} contains no finished episode")
     return returns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,9 @@ import numpy as np
 from franka_reacher_rl.cameras.base import CameraLost, Captured, calibration_for
 from franka_reacher_rl.core.base.calibration import Calibration
 from franka_reacher_rl.core.task.frames import resized
+
+MOST_PIXELS = 16384  # of a side
+LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0  # Hz, that a file may give
 
 
 class VideoCamera:
@@ -41,10 +43,15 @@ class VideoCamera:
         self._capture = cv2.VideoCapture(path)
         if not self._capture.isOpened():
             raise CameraLost(f"{path}: OpenCV cannot read this as a video")
-        columns, rows = (round(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        size = [self._capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        if not all(1.0 <= side <= MOST_PIXELS for side in size):
+            raise CameraLost(
+                f"{path}: a size of {size[0]:g}x{size[1]:g} px is not allowed: at most {MOST_PIXELS} a side"
+            )
+        columns, rows = map(round, size)
         self.calibration = calibration_for(calibration, columns, rows, self._size, path)
         own = self._capture.get(cv2.CAP_PROP_FPS)
-        rate = own if own and math.isfinite(own) and own > 0 else fps
+        rate = own if LOWEST_RATE <= own <= HIGHEST_RATE else fps
         self.values = {"mode": f"{columns}x{rows} at {rate:g} Hz"}
         self._period = 1.0 / rate
         self._due = time.monotonic()

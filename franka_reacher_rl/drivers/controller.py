@@ -16,6 +16,7 @@ from rclpy.client import Client
 from rclpy.task import Future
 
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.ros.node import Node
 
 try:
@@ -25,6 +26,7 @@ except ImportError:  # part of ros2_control, which a simulated arm does not need
 
 GUARD = "command_guard"  # node beside the bridge that may publish commands too
 UNNAMED = "_NODE_NAME_UNKNOWN_"  # name that rmw gives a node whose name it does not know yet
+LONGEST_FAULT = 600  # characters
 POLL_PERIOD = 0.5  # s, between questions to the controller and its manager
 VELOCITY = "velocity"
 # This deprecated controller has no parameter `interface_name` in older versions.
@@ -211,8 +213,9 @@ class Controller:
         """Keep facts, and conclude what may be sent."""
         self._facts = facts
         # A bridge that has not sent anything leaves the arm to the others. One that has must bring it to rest.
-        self.waiting_for = facts.waiting_for() or ("" if self._used else self._others)
+        self.waiting_for = shortened(facts.waiting_for() or ("" if self._used else self._others), LONGEST_FAULT)
         self.order = None if self.waiting_for else facts.order()
         conflict = (self.waiting_for or self._others) if self._used else ""
-        self.fault = self._cannot_ask or facts.mismatch() or facts.inactive() or conflict
+        fault = self._cannot_ask or facts.mismatch() or facts.inactive() or conflict
+        self.fault = shortened(fault, LONGEST_FAULT)  # parts of it come from the network
         self._used = self._used or self.order is not None

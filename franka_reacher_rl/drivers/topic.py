@@ -16,13 +16,14 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
-from franka_reacher_rl.drivers.controller import Controller
+from franka_reacher_rl.core.base.suggestions import shortened
+from franka_reacher_rl.drivers.controller import LONGEST_FAULT, Controller
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns, steady_from_stamp, steady_seconds
 from franka_reacher_rl.ros.node import Node
+from franka_reacher_rl.ros.standard_messages import MOST_JOINTS
 
 SETTLE = 0.5  # s, from discovering the controller until it has discovered this node
-MOST_JOINTS = 256  # of a joint state; reading the names of a longer one would delay the control cycle
 
 
 class TopicDriver:
@@ -102,7 +103,7 @@ class TopicDriver:
         self._newest = message, steady_from_stamp(stamp) * 1e-9 if stamp_ns(stamp) else 0.0
 
     def _convert(self, message: JointState, stamp: float) -> JointMeasurement | None:
-        self._state_fault = self._mismatch(message)
+        self._state_fault = shortened(self._mismatch(message), LONGEST_FAULT)
         if self._state_fault:
             return None
         order = self._indices[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from franka_reacher_rl.core.base.documents import load_yaml
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PaperSetting:
 @functools.cache
 def paper() -> dict[str, PaperSetting]:
     """Read the results of the paper's settings, by name, from `paper.yaml`, which cites their source."""
-    document: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "paper.yaml").read_text())
+    document: dict[str, Any] = load_yaml(Path(__file__).parent / "paper.yaml")
     return {name: _setting(row) for name, row in document["settings"].items()}
 
 

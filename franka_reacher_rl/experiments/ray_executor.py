@@ -9,9 +9,17 @@ from typing import Any
 from franka_reacher_rl.experiments.executors import Job
 from franka_reacher_rl.experiments.run_files import ERROR, RUN
 
+LOST_WORKERS = 5  # that one run may lose before it fails
+# Without this, Ray gives a cluster of one computer an address that others reach, even if it is asked for 127.0.0.1.
+_ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
 
 class OnRay:
-    """Executes each run as a Ray task. All nodes must see the experiment's folder."""
+    """Executes each run as a Ray task. All nodes must see the experiment's folder.
+
+    The run of a worker or node that is lost is taken up by another one, from its last checkpoint. A cluster that is
+    started here has no dashboard, and its ports are bound to the loopback interface.
+    """
 
     realtime = False
 
@@ -25,6 +33,9 @@ class OnRay:
         Raises:
             ValueError: Ray is not installed, or there is no such cluster.
         """
+        local = address == "local"
+        if local:
+            os.environ.setdefault(*_ON_LOOPBACK)  # read when Ray is imported
         try:
             import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
         except ImportError:
@@ -33,12 +44,13 @@ class OnRay:
             # Workers import the package from the same place.
             paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
             one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            started: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if local else {}
             runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join(paths), **one}}
             ray.init(
-                address=None if address == "local" else address,
+                address=address,
                 runtime_env=runtime,
                 log_to_driver=False,
-                include_dashboard=False if address == "local" else None,
+                **started,
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ValueError(f"no Ray cluster at {address!r}: {error}") from None
@@ -47,7 +59,10 @@ class OnRay:
         share = resources.get("GPU", 0.0) / gpus if gpus else resources.get("CPU", 1.0)
         self.slots = max(1, int(share))
         # A new worker for each run, since PyTorch's settings and OpenGL contexts belong to a process.
-        self._task = ray.remote(num_cpus=1, num_gpus=gpus, max_calls=1, max_retries=2)(_run)
+        # A failure of the run itself is not retried: it would fail again.
+        self._task = ray.remote(
+            num_cpus=1, num_gpus=gpus, max_calls=1, max_retries=LOST_WORKERS, retry_exceptions=False
+        )(_run)
         self._running: list[tuple[Job, Any]] = []
 
     def start(self, job: Job) -> None:

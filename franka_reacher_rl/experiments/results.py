@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas  # type: ignore[import-untyped]
-import yaml
 
+from franka_reacher_rl.core.base.documents import load_json, load_yaml
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.experiments.paper import PaperSetting, paper
 from franka_reacher_rl.experiments.run_files import EPISODES, RESULT
+from franka_reacher_rl.experiments.spec import MOST_EPISODES, is_name
 
 RESULTS, MANIFEST, RUNS = "results.csv", "manifest.yaml", "runs"
 KEYS = ("variant", "group", "x", "wiring", "seed")  # the columns that say which run an episode belongs to
@@ -116,7 +116,8 @@ class Results:
         return [float(of(numbers(run, column))) for run in self.runs(variant)]
 
     def _run_results(self) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in self.folder.glob(f"{RUNS}/*/*/{RESULT}")]
+        found = [load_json(path) for path in self.folder.glob(f"{RUNS}/*/*/{RESULT}")]
+        return [result for result in found if isinstance(result, dict)]
 
 
 def numbers(rows: pandas.DataFrame, column: str) -> Series:
@@ -167,12 +168,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if folder.exists():
             state = "is empty" if folder.is_dir() and not any(folder.iterdir()) else "holds no experiment"
         raise ValueError(f"{folder} {state}: {MANIFEST} is missing; give the folder of --out")
-    try:
-        manifest = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    manifest = load_yaml(path)
     if not isinstance(manifest, dict) or "variants" not in manifest:
         raise ValueError(f"{path} is not the manifest of an experiment: it has no 'variants'")
+    variants = manifest["variants"]
+    if not isinstance(variants, dict) or not all(isinstance(variant, dict) for variant in variants.values()):
+        raise ValueError(f"{path} is not the manifest of an experiment: 'variants' is not a mapping of mappings")
+    if not all(is_name(name) for name in variants):
+        raise ValueError(f"{path}: the name of a variant is not allowed: it names a folder")
+    if not isinstance(manifest.get("episodes"), int) or not 1 <= manifest["episodes"] <= MOST_EPISODES:
+        raise ValueError(f"{path}: 'episodes' is not a number from 1 to {MOST_EPISODES}")
     return manifest
 
 
@@ -187,7 +192,7 @@ def _from_runs(folder: Path, manifest: dict[str, Any]) -> pandas.DataFrame:
     tables = []
     for name, variant in manifest["variants"].items():
         for run in sorted((folder / RUNS / name).glob("seed*"), key=_seed):
-            if not (run / RESULT).exists():
+            if not (run / RESULT).exists() or not run.name.removeprefix("seed").isdecimal():
                 continue
             episodes = _read(run / EPISODES, _REQUIRED[2:])
             if len(episodes) != manifest["episodes"]:
@@ -208,7 +213,7 @@ def _from_table(path: Path) -> pandas.DataFrame:
 def _read(path: Path, required: tuple[str, ...]) -> pandas.DataFrame:
     try:
         table = pandas.read_csv(path, **_EXACT)
-    except (OSError, pandas.errors.EmptyDataError, pandas.errors.ParserError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
         raise ValueError(f"{path} is not a table of episodes: {error}") from None
     for name in required:
         if name not in table:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from franka_reacher_rl.core.base.documents import load_json
 from franka_reacher_rl.experiments.provenance import made_by_this_code
 from franka_reacher_rl.experiments.spec import Run
 
@@ -16,7 +16,7 @@ CHECKPOINT_EVERY = 60.0  # s of wall time
 def finished(run: Run, folder: Path) -> bool:
     """Return whether a folder holds the result of this run, made by the present version of the code."""
     try:
-        result = json.loads((folder / RESULT).read_text())
-    except (OSError, json.JSONDecodeError):
+        result = load_json(folder / RESULT)
+    except (OSError, ValueError):
         return False
-    return bool(result.get("run") == run.digest and made_by_this_code(result))
+    return isinstance(result, dict) and bool(result.get("run") == run.digest and made_by_this_code(result))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shlex
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from franka_reacher_rl.core.base.documents import load_json, load_yaml
 from franka_reacher_rl.core.base.fields import to_mapping
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.experiments.executors import Executor, Job
@@ -140,9 +140,9 @@ def reuse(jobs: Sequence[Job], folder: Path) -> int:
     """
     there: dict[str, Path] = {}
     for path in sorted(folder.glob(f"runs/*/*/{RESULT}")):
-        result = json.loads(path.read_text())
-        if made_by_this_code(result) and not result.get("realtime"):
-            there[result["run"]] = path.parent
+        result = load_json(path)
+        if isinstance(result, dict) and made_by_this_code(result) and not result.get("realtime"):
+            there[str(result.get("run"))] = path.parent
     found = [job for job in jobs if not job.finished and job.run.digest in there]
     for job in found:
         for name in (EPISODES, POLICY, RESULT):  # the result last: with it the run is finished
@@ -157,11 +157,8 @@ def _command() -> str:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(content, dict) or "variants" not in content or "episodes" not in content:
+    content = load_yaml(path)
+    if not isinstance(content, dict) or not isinstance(content.get("variants"), dict) or "episodes" not in content:
         raise ValueError(f"{path} is not an experiment's: take another folder")
     return content
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.robot_files.model_digest import model_digest
+from franka_reacher_rl.core.base.documents import load_json, load_yaml
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_mapping
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.virtual.latency import Latency, load_latency
 
+MOST_SEEDS, MOST_EPISODES = 10_000, 1_000_000
+_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")  # of a variant, which names a folder
 _VARIANT_KEYS = ("setting", "wiring", "robot", "latency", "latency_set", "command_timeout", "set", "group", "x")
 _PRESET_KEYS = ("description", "question", "x_label", "beside_paper", "seeds", "episodes", "common", "variants")
 
@@ -78,9 +81,10 @@ class Run(Checked):
             ValueError: The file cannot be read or is not a run; the message names it.
         """
         try:
-            return from_mapping(cls, json.loads(path.read_text()), str(path))
-        except (OSError, json.JSONDecodeError) as error:
+            values = load_json(path)
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path} is not the specification of a run: {error}") from None
+        return from_mapping(cls, values, str(path))
 
 
 @dataclass(frozen=True)
@@ -154,14 +158,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     try:
         if ":" in text:
             low, high = (int(part) for part in text.split(":"))
-            seeds = tuple(range(low, high))
+            seeds = tuple(range(low, min(high, low + MOST_SEEDS + 1)))
         else:
             seeds = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"seeds = {text!r} is not allowed: write 3, 0,2,5 or 0:5 (which is 0 to 4)") from None
-    if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
-        raise ValueError(f"seeds = {text!r} is not allowed: give at least one seed, each once and none negative")
+        raise ValueError(
+            f"seeds = {shortened(repr(text))} is not allowed: write 3, 0,2,5 or 0:5 (which is 0 to 4)"
+        ) from None
+    if not 0 < len(seeds) <= MOST_SEEDS or min(seeds) < 0 or len(set(seeds)) != len(seeds):
+        raise ValueError(
+            f"seeds = {shortened(repr(text))} is not allowed: give 1 to {MOST_SEEDS} seeds, each once and none negative"
+        )
     return seeds
+
+
+def is_name(name: object) -> bool:
+    """Return whether a variant may have this name, which is also that of a folder."""
+    return isinstance(name, str) and len(name) <= 100 and _NAME.fullmatch(name) is not None
 
 
 def digest(values: Any) -> str:
@@ -171,28 +184,41 @@ def digest(values: Any) -> str:
 
 def _read_preset(name: str) -> dict[str, Any]:
     path = find_yaml("presets", name)
-    try:
-        document = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    document = load_yaml(path)
     if not isinstance(document, dict) or not isinstance(document.get("variants"), dict):
         raise ValueError(f"{path} is not a preset: 'variants:' is missing")
     _check_keys(document, _PRESET_KEYS, str(path))
+    episodes = document.get("episodes", 1)
+    if not isinstance(episodes, int) or not 1 <= episodes <= MOST_EPISODES:
+        raise ValueError(f"{path}: episodes = {shortened(episodes)} is not allowed: 1 to {MOST_EPISODES}")
     for variant, row in document["variants"].items():
-        _check_keys(row or {}, _VARIANT_KEYS, f"{path}: {variant}")
-    _check_keys(document.get("common") or {}, _VARIANT_KEYS, f"{path}: common")
+        _check_row(row or {}, f"{path}: {shortened(variant)}")
+    _check_row(document.get("common") or {}, f"{path}: common")
     return document
 
 
-def _check_keys(values: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+def _check_row(row: Any, where: str) -> None:
+    _check_keys(row, _VARIANT_KEYS, where)
+    for key in ("set", "latency_set"):
+        if not isinstance(row.get(key) or {}, dict):
+            raise ValueError(f"{where}: {key} = {shortened(row[key])} is not a mapping of names to values")
+
+
+def _check_keys(values: Any, known: Sequence[str], where: str) -> None:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where}: expected a mapping of {', '.join(known)}; got {shortened(values)}")
     unknown = [key for key in values if key not in known]
     if unknown:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed are {', '.join(known)}")
+        raise ValueError(f"{where}: unknown key {shortened(repr(unknown[0]))}; allowed are {', '.join(known)}")
 
 
 def _variant(
     name: str, row: Mapping[str, Any], common: Mapping[str, Any], latency: str, changes: Mapping[str, Any]
 ) -> Variant:
+    if not is_name(name):
+        raise ValueError(
+            f"variant {shortened(repr(name))} is not allowed: a name has letters, digits, '.', '_', '+' or '-'"
+        )
     source = str(row.get("setting", name))
     values = Setting.load(source).to_mapping()
     for part in (common.get("set"), row.get("set"), changes):
@@ -210,7 +236,7 @@ def _variant(
         model_digest=model_digest(robot),
         command_timeout=row.get("command_timeout"),
         group=str(row.get("group", "")),
-        x=None if row.get("x") is None else float(row["x"]),
+        x=row.get("x"),
         latency=load_latency(latency or str(row.get("latency", "lab")), setting_name, row.get("latency_set")),
         setting=setting,
     )

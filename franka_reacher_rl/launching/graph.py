@@ -12,7 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown, TimerAction
+from launch.actions import (
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
@@ -22,7 +29,7 @@ from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
-from franka_reacher_rl.launching.middleware import middleware_settings
+from franka_reacher_rl.launching.middleware import discovery_settings, enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.restarts import DELAY, MAX_DEATHS, WINDOW, Restarts
 from franka_reacher_rl.launching.run_end import RunEnd
@@ -38,7 +45,9 @@ _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes i
 
 def graph(wiring: str) -> LaunchDescription:
     """Return the launch description of a wiring, `sync` or `async`."""
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start, args=[wiring])])
+    # Also for what is started beside the nodes, such as RViz, and for the node of the launch itself.
+    local = [SetEnvironmentVariable(name, value) for name, value in discovery_settings(os.environ).items()]
+    return LaunchDescription([*ARGUMENTS, *local, OpaqueFunction(function=start, args=[wiring])])
 
 
 def start(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
@@ -97,7 +106,7 @@ def _node(name: str, plan: Plan) -> Node:
         namespace=plan.namespace or None,
         parameters=[str(plan.setting_path), *own, *([plan.params_file] if plan.params_file else [])],
         remappings=plan.remappings(name),
-        ros_arguments=["--log-level", plan.log_level(name)],
+        ros_arguments=["--log-level", plan.log_level(name), *enclave_arguments(name, os.environ)],
         output="screen",
         additional_env={
             END_WITH_PARENT: "1",

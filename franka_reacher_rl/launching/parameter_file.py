@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.suggestions import did_you_mean
 
 _PARAMETERS = "ros__parameters"
@@ -27,9 +26,9 @@ def check_parameter_file(path: Path, nodes: Sequence[str]) -> None:
     if not path.is_file():
         raise ValueError(f"params_file:={path} does not exist")
     try:
-        document = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"params_file:={path} is not YAML: {error}") from None
+        document = load_yaml(path)
+    except ValueError as error:
+        raise ValueError(f"params_file:={error}") from None
     keys = list(_node_keys(document, ""))
     if not keys:
         raise ValueError(

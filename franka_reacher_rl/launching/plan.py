@@ -19,8 +19,8 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml
 from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.base.suggestions import did_you_mean
-from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE
 from franka_reacher_rl.core.loop.wiring import SHARED, wires
+from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE
 from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, Resumed
 from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
 from franka_reacher_rl.launching.parameter_file import check_parameter_file

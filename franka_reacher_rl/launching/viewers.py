@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from launch import LaunchContext
 from launch.actions import LogInfo, OpaqueFunction, TimerAction
 from launch.launch_description_entity import LaunchDescriptionEntity
@@ -20,8 +19,9 @@ from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
-from franka_reacher_rl.launching.middleware import middleware_settings
+from franka_reacher_rl.launching.middleware import enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import STATE_PUBLISHER
 from franka_reacher_rl.ros.node import END_WITH_PARENT
 
@@ -55,6 +55,7 @@ def state_publisher(robot: str, namespace: str = "", frame_prefix: str = "", par
         namespace=namespace or None,
         parameters=[parameters, *([params_file] if params_file else [])],
         remappings=[("joint_states", "robot_bridge/joint_states")],
+        ros_arguments=enclave_arguments(name, os.environ),
         output="screen",
         additional_env={END_WITH_PARENT: "1", **middleware_settings(os.environ)},
     )
@@ -125,8 +126,8 @@ def plotted(perspective: str) -> list[str]:
 
 def analyzers(namespace: str = "") -> dict[str, Any]:
     """Return the parameters of diagnostic_aggregator for the graph in a namespace."""
-    text = (config_dir() / "diagnostics" / "analyzers.yaml").read_text()
-    parameters: dict[str, Any] = yaml.safe_load(text)["analyzers"]["ros__parameters"]
+    document = load_yaml(config_dir() / "diagnostics" / "analyzers.yaml")
+    parameters: dict[str, Any] = document["analyzers"]["ros__parameters"]
     if namespace:
         parameters["path"] = f"{namespace}/{parameters['path']}"
         for group in parameters.values():

@@ -86,14 +86,12 @@ class Actor(Node):
         announcement = PolicyAnnouncement(**{name: getattr(message, name) for name in names})
         blob = self._reader.read(announcement, bytes(message.weights))
         if blob is None:
-            self.get_logger().warning(self._reader.refusal, throttle_duration_sec=5.0)
-            return
+            raise ValueError(self._reader.refusal)
         try:
             step = self._loop.on_policy(blob.version, steady_from_stamp(message.stamp), blob.weights)
         except ValueError as error:
             kept = f"policy {self._loop.version} stays" if self._loop.version is not None else "there is no other"
-            self.get_logger().error(f"policy {blob.version} is refused: {error}; {kept}", throttle_duration_sec=5.0)
-            return
+            raise ValueError(f"policy {blob.version} is refused: {error}; {kept}") from None
         self._policies += 1
         self._follow(step)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
@@ -24,7 +23,7 @@ from franka_reacher_rl.ros.camera_info import calibration_path, camera_info_msg
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns, steady_seconds
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_frame_prefix, declare_param
-from franka_reacher_rl.ros.standard_messages import image_msg
+from franka_reacher_rl.ros.standard_messages import image_msg, joint_positions_from_msg, position_from_msg
 
 
 class Camera(Node):
@@ -122,17 +121,12 @@ class Camera(Node):
         self.get_logger().error(f"camera lost: {reason}; trying to reopen it", throttle_duration_sec=5.0)
 
     def _on_joints(self, message: JointState) -> None:
-        position = dict(zip(message.name, message.position, strict=False))
-        try:
-            q = np.array([position[joint] for joint in self._robot.joints])
-        except KeyError as error:
-            raise ValueError(f"joint_states lacks joint {error}: it contains {', '.join(message.name)}") from None
+        q = joint_positions_from_msg(message, self._robot.joints)
         # After a step of the wall clock, a stamp may appear to be in the future; the camera would wait for that time.
         self._feed.set_state(q, min(steady_from_stamp(message.header.stamp), steady_ns()))
 
     def _on_target(self, message: PoseStamped) -> None:
-        p = message.pose.position
-        self._feed.set_target(np.array([p.x, p.y, p.z]))
+        self._feed.set_target(position_from_msg(message.pose.position))
 
     def diagnose(self) -> Diagnosis:
         health, now = self._grabber.health, steady_seconds()

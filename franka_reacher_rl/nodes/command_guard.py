@@ -21,6 +21,7 @@ from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 
 _NEVER = 3600.0  # s
+LONGEST_LABEL = 10_000  # characters; the label names the joints
 
 
 class CommandGuard(Node):
@@ -56,7 +57,8 @@ class CommandGuard(Node):
         if label == NAME:
             return
         was_braking = self._guard.braking
-        self._guard.on_command(steady_seconds(), np.asarray(message.data, float), label.split())
+        joints = label.split() if len(label) <= LONGEST_LABEL else []
+        self._guard.on_command(steady_seconds(), np.asarray(message.data, float), joints)
         if was_braking and not self._guard.braking:
             self.get_logger().info("the bridge commands again", throttle_duration_sec=5.0)
         self._set_alarm()

@@ -13,13 +13,15 @@ from visualization_msgs.msg import Marker, MarkerArray
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.bridge import RAMPING
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.datatypes import Rows
+from franka_reacher_rl.core.base.datatypes import Rows, number, vector
 from franka_reacher_rl.core.task.scenery import Box, acting_faces, colour_of, target_size
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
+from franka_reacher_rl.ros.standard_messages import position_from_msg
 
 _LONGEST_TRAIL = 2000  # points
+_MOST_REASONS, _LONGEST_REASON = 20, 50  # of a robot state; characters
 _RED = ColorRGBA(r=0.8, g=0.05, b=0.1, a=1.0)
 _GREY = ColorRGBA(r=0.7, g=0.7, b=0.7, a=1.0)
 _ACTING = ColorRGBA(r=1.0, g=0.3, b=0.0, a=0.4)
@@ -60,12 +62,18 @@ class Display(Node):
         self.steady_timer(1.0 / rate, self._publish)
 
     def _on_state(self, state: msg.RobotState) -> None:
+        position_from_msg(state.o_t_ee.position)
+        if len(state.reasons) > _MOST_REASONS or any(len(reason) > _LONGEST_REASON for reason in state.reasons):
+            raise ValueError(f"it has more than {_MOST_REASONS} reasons, or a long one")
         self._state = state
 
     def _on_reward(self, reward: msg.Reward) -> None:
-        self._coverage = reward.coverage
+        self._coverage = number(reward.coverage, "coverage")
 
     def _on_target(self, target: PoseStamped) -> None:
+        q = target.pose.orientation
+        position_from_msg(target.pose.position)
+        vector([q.x, q.y, q.z, q.w], 4, "orientation")
         self._target = target
 
     def _on_cycle(self, tick: msg.Tick) -> None:

@@ -19,6 +19,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import EndReason, Observation, Tick
 from franka_reacher_rl.core.base.seeding import reset_rng
 from franka_reacher_rl.core.base.settings import EpisodeSettings, ImageSettings
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.core.loop import environment as loop
 from franka_reacher_rl.core.loop.events import (
     Ask,
@@ -32,17 +33,25 @@ from franka_reacher_rl.core.loop.events import (
     Warn,
 )
 from franka_reacher_rl.core.loop.inputs import Inputs
-from franka_reacher_rl.core.loop.progress_file import ProgressFile, continued
 from franka_reacher_rl.core.loop.sign_of_life import SignOfLife
+from franka_reacher_rl.core.run.progress_file import ProgressFile, continued
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.clocks import stamp_ns, steady_from_stamp, steady_ns
+from franka_reacher_rl.ros.clocks import measured_from_stamp, stamp_ns, steady_ns
 from franka_reacher_rl.ros.intake import FrameIntake
-from franka_reacher_rl.ros.messages import action_from_msg, observation_msg, robot_state_from_msg, summary_msg, tick_msg
+from franka_reacher_rl.ros.messages import (
+    action_from_msg,
+    check_robot_status,
+    observation_msg,
+    robot_state_from_msg,
+    summary_msg,
+    tick_msg,
+)
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.run.control import RunControl
 from franka_reacher_rl.ros.services import Goal, LatestAnswer, call
+from franka_reacher_rl.ros.standard_messages import MOST_BYTES
 
 _POLL_PERIOD = 0.05  # s
 ACTOR_TIMEOUT = 2.0  # s without a sign of life of the actor after which no episode begins
@@ -136,16 +145,20 @@ class Environment(Node):
     # Inputs
 
     def _on_image(self, image: Image) -> None:
-        self._inputs.on_image(stamp_ns(image.header.stamp), steady_from_stamp(image.header.stamp), image)
+        if len(image.data) > MOST_BYTES:  # decoded only if it is observed
+            raise ValueError(f"it has {len(image.data)} bytes: at most {MOST_BYTES} are allowed")
+        self._inputs.on_image(stamp_ns(image.header.stamp), measured_from_stamp(image.header.stamp), image)
 
     def _on_reward(self, reward: msg.Reward) -> None:
         self._inputs.on_reward(stamp_ns(reward.header.stamp), reward.reward)
 
     def _on_state(self, state: msg.RobotState) -> None:
         holding = state.mode == msg.RobotStatus.HOLDING
-        self._inputs.on_robot_state(steady_from_stamp(state.header.stamp), robot_state_from_msg(state), holding)
+        measured = robot_state_from_msg(state, self._robot.joints)
+        self._inputs.on_robot_state(measured_from_stamp(state.header.stamp), measured, holding)
 
     def _on_status(self, status: msg.RobotStatus) -> None:
+        check_robot_status(status)
         self._status = status
         self._inputs.on_counters(status.watchdog_stops, status.commands_limited)
         if self._robot_is_down():
@@ -260,7 +273,7 @@ class Environment(Node):
 
     def _on_reset_answer(self, answer: Any) -> None:
         success, message = (answer.success, answer.message) if answer else (False, "the robot bridge rejects the goal")
-        self._send(self._loop.on_reset_step(steady_ns(), success, message))
+        self._send(self._loop.on_reset_step(steady_ns(), success, shortened(message, 500)))
 
     def _request(self, request: Request) -> None:
         """Call the bridge. The run ends with its answer to `finish`, not with a late answer to an earlier call."""

@@ -32,6 +32,7 @@ from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns, steady_seconds
+from franka_reacher_rl.ros.messages import check_robot_status, robot_state_from_msg
 from franka_reacher_rl.ros.node import Node
 from franka_reacher_rl.ros.standard_messages import floats_msg
 
@@ -74,10 +75,12 @@ class Identify(Node):
         self.steady_timer(COMMAND_PERIOD, self._on_timer)
 
     def _on_status(self, status: RobotStatus) -> None:
+        check_robot_status(status)
         self._status = status
 
     def _on_state(self, state: RobotState, info: Any) -> None:
         """Record a state, which the bridge publishes right after it has sent `dq_cmd`."""
+        robot_state_from_msg(state, self._robot.joints)
         self._state = state
         sent, measured = 1e-9 * info["source_timestamp"], 1e-9 * stamp_ns(state.header.stamp)
         self._samples.append((sent, np.array(state.dq_cmd), measured, np.array(state.dq)))

@@ -15,11 +15,11 @@ from franka_reacher_rl.core.learning.earlier_weights import load_earlier
 from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import keep_freed_memory
 from franka_reacher_rl.core.learning.networks import network_digest
-from franka_reacher_rl.core.loop.counters_file import CountersFile
 from franka_reacher_rl.core.loop.time_shares import TimeShares
 from franka_reacher_rl.core.loop.update_thread import UpdateThread
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.core.run.counters_file import CountersFile
 from franka_reacher_rl.core.run.run_state import FolderUse
 from franka_reacher_rl.core.task.summary import LOSSES, UNKNOWN
 from franka_reacher_rl.ros import qos

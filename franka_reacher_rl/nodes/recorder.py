@@ -13,13 +13,14 @@ from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.graph_health import GraphHealth, Level, Report
 from franka_reacher_rl.core.base.settings import Setting
-from franka_reacher_rl.core.run.record import CYCLE_COLUMNS, STATUS_COLUMNS, Record
+from franka_reacher_rl.core.base.suggestions import shortened
+from franka_reacher_rl.core.run.record import STATUS_COLUMNS, Record
 from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, last_recorded, manifest, write_manifest
 from franka_reacher_rl.core.task.console import Console
-from franka_reacher_rl.core.task.summary import LEARNER_PARTS
+from franka_reacher_rl.core.task.summary import CYCLE_COLUMNS, LEARNER_PARTS
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import steady_seconds
-from franka_reacher_rl.ros.messages import summary_from_msg
+from franka_reacher_rl.ros.messages import learner_values_from_msg, summary_from_msg
 from franka_reacher_rl.ros.node import EXIT_CANNOT_START, RUN_ID, Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 
@@ -98,7 +99,7 @@ class Recorder(Node):
             self.get_logger().warning(f"{self._record.folder} can be written again; everything is on record{lost}")
 
     def _on_learner(self, status: msg.LearnerStatus) -> None:
-        self._learner = {name: getattr(status, name) for name in STATUS_COLUMNS}
+        self._learner = learner_values_from_msg(status, STATUS_COLUMNS)
         for part in LEARNER_PARTS:
             self._spent[part] += status.seconds * getattr(status, part)
         if self._record is not None:
@@ -134,7 +135,8 @@ class Recorder(Node):
         other = next((value.value for value in status.values if value.key == RUN_ID), "")
         if other in ("", self.run.id):
             return
-        node = f"its node /{status.name.partition(':')[0]} on {status.hardware_id} is of run {other!r}"
+        where = shortened(f"/{status.name.partition(':')[0]} on {status.hardware_id}", 200)
+        node = f"its node {where} is of run {shortened(repr(other))}"
         text = (
             f"another graph is running: {node}. End it, or start this one with another ROS_DOMAIN_ID or namespace:=NAME"
         )

@@ -41,11 +41,7 @@ class Reward(Node):
         self._settings = settings
 
     def _on_image(self, image: Image) -> None:
-        try:
-            frame = self._frame(image)
-        except ValueError as error:
-            self.get_logger().error(f"image refused: {error}", throttle_duration_sec=5.0)
-            return
+        frame = self._frame(image)
         mask = target_mask(frame, self._settings)
         reward = reward_of(mask, self._cycle_ms, self._settings)
         self._frames, self._coverage = self._frames + 1, float(mask.mean())

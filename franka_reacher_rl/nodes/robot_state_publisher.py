@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
@@ -16,6 +14,7 @@ from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.robot_description import RobotDescription
+from franka_reacher_rl.ros.standard_messages import joint_positions_from_msg, message_from_bytes
 
 
 class RobotStatePublisher(Node):
@@ -50,13 +49,8 @@ class RobotStatePublisher(Node):
             return
         # Without drift, so that the mean rate is the one asked for, whatever that of the joint states.
         self._due = max(self._due + self._period, now)
-        state = deserialize_message(serialised, JointState)
-        position = dict(zip(state.name, state.position, strict=False))
-        try:
-            q = np.array([position[joint] for joint in self._joints])
-        except KeyError as error:
-            self.get_logger().error(f"joint_states lacks joint {error}", throttle_duration_sec=10.0)
-            return
+        state = message_from_bytes(serialised, JointState)
+        q = joint_positions_from_msg(state, self._joints)
         self._moving.publish(TFMessage(transforms=self._description.moving(q, state.header.stamp)))
 
     def diagnose(self) -> Diagnosis:

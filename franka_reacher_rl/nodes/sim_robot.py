@@ -84,11 +84,7 @@ class SimRobot(Node):
 
     def _on_command(self, message: Float64MultiArray) -> None:
         self._advance()
-        try:
-            self._world.set_command(np.asarray(message.data))
-        except ValueError as error:
-            self.get_logger().error(f"command refused: {error}", throttle_duration_sec=5.0)
-            return
+        self._world.set_command(np.asarray(message.data))
         self._commanded = self._stepped
 
     def _on_place_target(self, request: PlaceTarget.Request, response: PlaceTarget.Response) -> PlaceTarget.Response:

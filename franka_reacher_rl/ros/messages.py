@@ -5,6 +5,8 @@ The core's times are steady (see `clocks`), message stamps are wall time.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import (
     Action,
+    EndReason,
     Frame,
     Nanoseconds,
     Observation,
@@ -25,11 +28,19 @@ from franka_reacher_rl.core.base.datatypes import (
     StepId,
     Tick,
     Transition,
+    number,
+    vector,
 )
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.core.loop.events import EpisodeEnd
-from franka_reacher_rl.core.task.summary import COLUMNS, UNKNOWN, EpisodeSummary
+from franka_reacher_rl.core.task.summary import COLUMNS, CYCLE_COLUMNS, UNKNOWN, EpisodeSummary
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp
 from franka_reacher_rl.ros.standard_messages import bytes_msg, floats_msg, frame_from_msg, image_msg, time_from_msg
+
+LONGEST_TEXT = 2000  # characters
+MOST_STEPS = 200_000  # of an episode
+MOST_COUNTED = 10**15  # of updates or steps
+_MODES = frozenset(mode.value for mode in Mode)
 
 
 def robot_state_msg(
@@ -60,14 +71,38 @@ def joint_state_msg(state: msgs.RobotState) -> JointState:
     return JointState(header=state.header, name=state.joint_names, position=state.q, velocity=state.dq)
 
 
-def robot_state_from_msg(message: msgs.RobotState) -> RobotState:
-    """Return the robot's state; stamp in s since the epoch."""
+def robot_state_from_msg(message: msgs.RobotState, joints: Sequence[str]) -> RobotState:
+    """Return the robot's state; stamp in s since the epoch.
+
+    Args:
+        message: The message.
+        joints: Those of the robot file, in its order.
+
+    Raises:
+        ValueError: It is the state of other joints, or a value is not finite.
+    """
+    if message.joint_names and list(message.joint_names) != list(joints):
+        names = shortened(", ".join(message.joint_names), 300)
+        raise ValueError(f"it has the joints {names} instead of {', '.join(joints)}: give all nodes the same robot")
     return RobotState(
         stamp=time_from_msg(message.header.stamp),
-        q=np.asarray(message.q),
-        dq=np.asarray(message.dq),
-        dq_cmd=np.asarray(message.dq_cmd),
+        q=vector(message.q, len(joints), "q"),
+        dq=vector(message.dq, len(joints), "dq"),
+        dq_cmd=vector(message.dq_cmd, len(joints), "dq_cmd"),
     )
+
+
+def check_robot_status(message: msgs.RobotStatus) -> None:
+    """Check a bridge's state and counters.
+
+    Raises:
+        ValueError: Its mode is unknown, or a text is too long.
+    """
+    if message.mode not in _MODES:
+        raise ValueError(f"mode {shortened(repr(message.mode))} is not one of {', '.join(_MODES)}")
+    for name in ("robot", "fault", "last_refusal"):
+        if len(getattr(message, name)) > LONGEST_TEXT:
+            raise ValueError(f"{name} has {len(getattr(message, name))} characters: at most {LONGEST_TEXT} are allowed")
 
 
 def robot_status_msg(robot: Robot, status: Status, stamp: Time) -> msgs.RobotStatus:
@@ -124,7 +159,7 @@ def observation_from_msg(message: msgs.Observation) -> Observation:
     """Return the observation of a message that has just arrived.
 
     Raises:
-        ValueError: The image is no RGB frame.
+        ValueError: The image is no RGB frame, or a stamp or the lateness is not a time.
     """
     return Observation(
         id=StepId(message.episode, message.step),
@@ -136,7 +171,7 @@ def observation_from_msg(message: msgs.Observation) -> Observation:
         truncated=message.truncated,
         captured=steady_from_stamp(message.image.header.stamp),
         taken=steady_from_stamp(message.header.stamp),
-        lateness=float(message.lateness),
+        lateness=number(message.lateness, "lateness"),
     )
 
 
@@ -157,16 +192,20 @@ def action_msg(action: Action, stamp: Time) -> msgs.Action:
 
 
 def action_from_msg(message: msgs.Action) -> Action:
-    """Return the action of a message."""
+    """Return the action of a message.
+
+    Raises:
+        ValueError: An age is not finite.
+    """
     return Action(
         id=StepId(message.episode, message.step),
         action=np.asarray(message.action, np.float32),
         policy_version=message.policy_version,
-        observation_age=float(message.observation_age),
-        response_time=float(message.response_time),
-        policy_age=float(message.policy_age),
+        observation_age=number(message.observation_age, "observation_age"),
+        response_time=number(message.response_time, "response_time"),
+        policy_age=number(message.policy_age, "policy_age"),
         policy_age_steps=message.policy_age_steps,
-        lateness=float(message.lateness),
+        lateness=number(message.lateness, "lateness"),
     )
 
 
@@ -242,9 +281,37 @@ def summary_msg(end: EpisodeEnd, episodes: int, stamp: Time) -> msgs.EpisodeSumm
 
 
 def summary_from_msg(message: msgs.EpisodeSummary) -> EpisodeSummary:
-    """Return the summary of a message; the learner's fields are unknown."""
+    """Return the summary of a message; the learner's fields are unknown.
+
+    Raises:
+        ValueError: Its reason or its texts are not allowed, or it has values of more steps than it has.
+    """
+    reasons = [reason.value for reason in EndReason]
+    if message.end_reason not in reasons:
+        raise ValueError(f"end_reason {shortened(repr(message.end_reason))} is not one of {', '.join(reasons)}")
+    if len(message.refused_inputs) > LONGEST_TEXT or not message.refused_inputs.isprintable():
+        raise ValueError(f"refused_inputs {shortened(repr(message.refused_inputs))} is not a short text")
+    cycles = max(len(getattr(message, name)) for name in CYCLE_COLUMNS)
+    if cycles > min(message.steps, MOST_STEPS):
+        raise ValueError(f"it has {cycles} values of a time for {message.steps} steps")
     names = [name for name in message.get_fields_and_field_types() if name in COLUMNS]
     values: dict[str, Any] = {name: getattr(message, name) for name in names}
     # One NaN object for all, so that summaries of unknown values compare equal.
     known: dict[str, Any] = {name: UNKNOWN if value != value else value for name, value in values.items()}
+    infinite = [name for name, value in known.items() if isinstance(value, float) and math.isinf(value)]
+    if infinite:
+        raise ValueError(f"{infinite[0]} is infinite")
     return EpisodeSummary(**known)
+
+
+def learner_values_from_msg(message: msgs.LearnerStatus, names: Iterable[str]) -> dict[str, float]:
+    """Return some values of a learner's status by name; unknown ones are NaN.
+
+    Raises:
+        ValueError: A value is infinite, or a counter is larger than a table can hold.
+    """
+    values = {name: getattr(message, name) for name in ("seconds", *names)}
+    for name, value in values.items():
+        if (isinstance(value, float) and math.isinf(value)) or abs(value) > MOST_COUNTED:
+            raise ValueError(f"{name} = {value} is not allowed: at most {MOST_COUNTED:g}")
+    return values

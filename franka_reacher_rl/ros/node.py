@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import socket
@@ -15,15 +16,19 @@ from typing import Any
 import rclpy
 import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
-from franka_reacher_rl.ros.run.identity import RunIdentity
+from franka_reacher_rl.ros.run.identity import Refusals, RunIdentity
 
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2
@@ -38,23 +43,32 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 # Level (DiagnosticStatus.OK, WARN or ERROR), message and values.
 Diagnosis = tuple[bytes, str, Mapping[str, object]]
+_REQUEST_ERRORS = (ValueError, TypeError, AssertionError, ParameterException)
 RUN_ID = "run_id"  # key of a status's value
 
 
 class Node(rclpy.node.Node):
     """A node that can end itself, cleans up before it ends and publishes its health on /diagnostics.
 
+    A message for which the callback of a subscription raises ValueError is refused: it is counted in `refusals` and
+    named in the log and in the diagnostics. So is a request for which the callback of a service raises.
+
     Attributes:
         task: What `diagnose` checks. The status is named `<node>: <task>`, as diagnostic_updater names it.
         hardware_id: The device that the status is about; by default this computer.
         run: The run that the node belongs to.
+        refusals: What the node has refused.
     """
 
     drain_seconds = 0.0  # s; how long a node that must not lose messages still processes them before it ends
     task = "state"
 
     def __init__(self, name: str, **options: Any) -> None:
+        self.refusals = Refusals(lambda text: self.get_logger().warning(text))
         super().__init__(name, **options)
+        if self.get_parameter("use_sim_time").value:
+            raise ValueError("use_sim_time = true is not allowed: the node runs in real time")
+        self.add_on_set_parameters_callback(_refuse_simulated_time)
         self.exit_code: int | None = None
         self.hardware_id = socket.gethostname()
         self.run = RunIdentity(self)
@@ -70,6 +84,37 @@ class Node(rclpy.node.Node):
             callback: Called once per period.
         """
         return self.create_timer(period, callback, clock=self._steady)
+
+    def create_subscription(
+        self, msg_type: type, topic: str, callback: Callable[..., None], qos_profile: QoSProfile | int, **options: Any
+    ) -> Subscription:
+        """Create a subscription whose callback may refuse a message by raising ValueError."""
+
+        @functools.wraps(callback)  # rclpy looks at the signature to decide what to pass
+        def take(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except ValueError as error:
+                self.refusals.add(f"{msg_type.__name__} on {topic}", error)
+
+        return super().create_subscription(msg_type, topic, take, qos_profile, **options)
+
+    def create_service(
+        self, srv_type: type, srv_name: str, callback: Callable[[Any, Any], Any], **options: Any
+    ) -> Service:
+        """Create a service that answers a request which its callback cannot handle with an empty response.
+
+        rclpy's own parameter services raise errors of several types for requests that are not allowed.
+        """
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except _REQUEST_ERRORS as error:
+                self.refusals.add(f"{srv_type.__name__} on {srv_name}", error)
+                return srv_type.Response()  # type: ignore[attr-defined]
+
+        return super().create_service(srv_type, srv_name, answer, **options)
 
     def subscribe_while_watched(
         self, publisher: Publisher, *inputs: tuple[type, str, Callable[[Any], None], QoSProfile], raw: bool = False
@@ -116,15 +161,23 @@ class Node(rclpy.node.Node):
 
     def _publish_diagnostics(self) -> None:
         level, message, values = self.diagnose()
+        refused = self.refusals.news()
+        if refused and level == DiagnosticStatus.OK:
+            level, message = DiagnosticStatus.WARN, f"{refused} refused in the last second: {self.refusals.last}"
         name = f"{self.get_fully_qualified_name()[1:]}: {self.task}"
         status = DiagnosticStatus(level=level, name=name, message=message, hardware_id=self.hardware_id)
         identity: dict[str, object] = {RUN_ID: self.run.id} if self.run.id else {}
-        if self.run.refused:
-            identity |= {"refused": self.run.refused, "last_refusal": self.run.last_refusal}
+        if self.refusals.count:
+            identity |= {"refused": self.refusals.count, "last_refusal": self.refusals.last}
         status.values = [KeyValue(key=k, value=str(v)) for k, v in {**values, **identity}.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
+
+
+def _refuse_simulated_time(parameters: list[Parameter]) -> SetParametersResult:
+    simulated = any(p.name == "use_sim_time" and p.value for p in parameters)
+    return SetParametersResult(successful=not simulated, reason="the node runs in real time" if simulated else "")
 
 
 class _Signals:

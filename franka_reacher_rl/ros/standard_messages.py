@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge
-from geometry_msgs.msg import Pose, Quaternion
-from sensor_msgs.msg import Image
+from geometry_msgs.msg import Point, Pose, Quaternion
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
-from franka_reacher_rl.core.base.datatypes import Frame
+from franka_reacher_rl.core.base.datatypes import Frame, Vector, vector
+from franka_reacher_rl.core.base.suggestions import shortened
+
+Message = TypeVar("Message")
 
 _bridge = CvBridge()
+
+MOST_BYTES = 64 << 20  # of an image
+MOST_JOINTS = 256  # of a joint state; reading the names of a longer one would take long
 
 # Encodings (sensor_msgs/image_encodings.hpp) with their bytes per pixel and OpenCV's conversion to RGB. cv_bridge
 # converts the others: it would copy rgb8, and its version on PyPI does not convert YUV.
@@ -32,6 +39,18 @@ _ENCODINGS: dict[str, tuple[int, int | None]] = {
     "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
 }
+
+
+def message_from_bytes(data: bytes, kind: type[Message]) -> Message:
+    """Return the message that a subscription with `raw=True` has received.
+
+    Raises:
+        ValueError: The bytes are no message of this type.
+    """
+    try:
+        return deserialize_message(data, kind)
+    except Exception as error:  # rclpy raises a type that it does not name
+        raise ValueError(f"its {len(data)} bytes are no {kind.__name__}: {shortened(error, 200)}") from None
 
 
 def time_msg(seconds: float) -> Time:
@@ -71,7 +90,9 @@ def frame_from_msg(image: Image) -> Frame:
     Raises:
         ValueError: The encoding cannot be converted to RGB, or the data do not have the stated size.
     """
-    what = f"image of {image.width}x{image.height} {image.encoding!r} with {len(image.data)} bytes"
+    what = f"image of {image.width}x{image.height} {shortened(repr(image.encoding))} with {len(image.data)} bytes"
+    if len(image.data) > MOST_BYTES:
+        raise ValueError(f"{what} is too large: at most {MOST_BYTES} bytes are allowed")
     if image.encoding not in _ENCODINGS:
         return _bridge_frame(image, what)
     channels, conversion = _ENCODINGS[image.encoding]
@@ -80,16 +101,47 @@ def frame_from_msg(image: Image) -> Frame:
         raise ValueError(f"{what} cannot be converted to RGB: step is {image.step}, and a row has {row} bytes")
     rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
     pixels = rows[:, :row].reshape(image.height, image.width, channels)
-    return pixels if conversion is None else cv2.cvtColor(pixels, conversion)  # type: ignore[return-value]
+    try:
+        return pixels if conversion is None else cv2.cvtColor(pixels, conversion)  # type: ignore[return-value]
+    except cv2.error as error:  # such as an odd width of a YUV image
+        raise ValueError(f"{what} cannot be converted to RGB: {shortened(error, 200)}") from None
 
 
 def _bridge_frame(image: Image, what: str) -> Frame:
     try:
-        return np.ascontiguousarray(_bridge.imgmsg_to_cv2(image, "rgb8"))
+        frame = np.ascontiguousarray(_bridge.imgmsg_to_cv2(image, "rgb8"))
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
+            raise ValueError(f"it gives {frame.dtype}{frame.shape}")
+        return frame
     except Exception as error:  # cv_bridge raises what its back end raises
         raise ValueError(
             f"{what} cannot be converted to RGB ({error!r}): have the camera publish one of {', '.join(_ENCODINGS)}"
         ) from None
+
+
+def joint_positions_from_msg(message: JointState, joints: Sequence[str]) -> Vector:
+    """Return the positions of some joints, (joints,) in rad.
+
+    Raises:
+        ValueError: A joint is missing, there are too many, or a position is not finite.
+    """
+    number = len(message.name)
+    if number > MOST_JOINTS:
+        raise ValueError(f"it has {number} joints: at most {MOST_JOINTS} are allowed")
+    position = dict(zip(message.name, message.position, strict=False))
+    try:
+        return vector([position[joint] for joint in joints], len(joints), "position")
+    except KeyError as error:
+        raise ValueError(f"it lacks joint {error}: it contains {shortened(', '.join(message.name), 300)}") from None
+
+
+def position_from_msg(point: Point) -> Vector:
+    """Return a position, (3,) in m.
+
+    Raises:
+        ValueError: It is not finite.
+    """
+    return vector([point.x, point.y, point.z], 3, "position")
 
 
 def pose_msg(transform: npt.NDArray[np.float64]) -> Pose:

@@ -6,8 +6,12 @@ import os
 from datetime import datetime, timezone
 from pathlib import Path
 
+from franka_reacher_rl.core.base.documents import read_text
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.paths import PACKAGE
+from franka_reacher_rl.core.base.suggestions import shortened
+
+MOST_BYTES = 1000  # of the file
 
 
 class StopRecord:
@@ -29,10 +33,10 @@ class StopRecord:
     def read(self) -> str:
         """Return since when a requested stop holds, or an empty string if none does."""
         try:
-            return self.path.read_text().strip() or "an unknown time"
+            return shortened(read_text(self.path, MOST_BYTES).strip()) or "an unknown time"
         except FileNotFoundError:
             return ""
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return f"an unknown time ({error})"
 
     def write(self) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.sim import scene
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -162,5 +163,5 @@ class World:
     def _checked(self, values: Vector, name: str) -> Vector:
         vector = np.asarray(values, float)
         if vector.shape != (self.dof,) or not np.all(np.isfinite(vector)):
-            raise ValueError(f"{name} = {vector.tolist()} is not allowed: give {self.dof} finite numbers")
+            raise ValueError(f"{name} = {shortened(vector.tolist())} is not allowed: give {self.dof} finite numbers")
         return vector

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from franka_reacher_rl.core.base.datatypes import Nanoseconds
+from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param
 from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.core.base.seeding import spawn
+from franka_reacher_rl.core.base.suggestions import shortened
 
 
 def nanoseconds(seconds: float) -> Nanoseconds:
@@ -37,10 +38,10 @@ class Duration(Checked):
             ValueError: It is neither, or out of range.
         """
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = {"mean_ms": float(value)}
+            value = {"mean_ms": value}
         if not isinstance(value, Mapping):
             raise ValueError(
-                f"{where}: expected milliseconds, or a mapping of mean_ms, sd_ms, samples_ms; got {value!r}"
+                f"{where}: expected milliseconds, or a mapping of mean_ms, sd_ms, samples_ms; got {shortened(value)}"
             )
         return from_mapping(cls, value, where)
 
@@ -102,14 +103,16 @@ def load_latency(name: str | Path, setting: str, changes: Mapping[str, Any] | No
     """
     path = find_yaml("latency", str(name)) if str(name).endswith((".yaml", ".yml")) else _named(str(name))
     try:
-        document = yaml.safe_load(path.read_text())
-        cases = dict(document["cases"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        document = load_yaml(path)
+        cases = {str(case): values or {} for case, values in document["cases"].items()}
+        if not all(isinstance(values, dict) for values in cases.values()):
+            raise TypeError("a case is a mapping")
+    except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not a latency profile with 'cases:' ({error})") from None
     for case in (setting, setting.partition("_")[2], "default"):
         if case in cases:
             shared = {"reset_seconds": document.get("reset_seconds", 0.0)}
-            return Latency.of({**shared, **(cases[case] or {}), **(changes or {})}, f"{path}: {case}")
+            return Latency.of({**shared, **cases[case], **(changes or {})}, f"{path}: {case}")
     raise ValueError(f"{path}: no case for setting {setting!r}: there are {', '.join(cases)}; add one named 'default'")
 
 

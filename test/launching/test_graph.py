@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("launch")
 
 from launch import LaunchContext
-from launch.actions import LogInfo, Shutdown, TimerAction
+from launch.actions import LogInfo, SetEnvironmentVariable, Shutdown, TimerAction
 from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 
@@ -121,7 +121,7 @@ def test_parameters_of_a_file_come_last(tmp_path: Path) -> None:
     [
         ("camra: {ros__parameters: {fps: 15.0}}", r"'/camra' matches no node \(did you mean '/camera'\?\)"),
         ("camera: {fps: 15.0}", "holds no parameters"),
-        ("a: [", "is not YAML"),
+        ("a: [", "not valid YAML"),
         ("", "holds no parameters"),
     ],
 )
@@ -181,8 +181,9 @@ def test_images_of_a_running_camera() -> None:
 @pytest.mark.parametrize(
     ("variables", "transports"),
     [
-        ({}, "UDPv4"),
-        ({"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, "UDPv4"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, "UDPv4"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, "UDPv4"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, None),  # a profiles file instead
         ({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, None),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "DEFAULT"}, None),
         ({"FASTRTPS_DEFAULT_PROFILES_FILE": "mine.xml"}, None),
@@ -210,6 +211,60 @@ def test_nodes_use_no_shared_memory(discovery: str) -> None:
     plain["ROS_AUTOMATIC_DISCOVERY_RANGE"] = discovery
     assert shared_memory_of(plain) > 0, "the test cannot tell"
     assert shared_memory_of(plain | middleware.middleware_settings(plain)) == 0
+
+
+LOCAL = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings"),
+    [
+        ({}, LOCAL),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": ""}, LOCAL),
+        ({"ROS_STATIC_PEERS": "192.168.0.7"}, LOCAL),
+        ({"ROS_DISTRO": "humble"}, {"ROS_LOCALHOST_ONLY": "1"}),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, {}),
+        ({"ROS_DISTRO": "humble", "ROS_LOCALHOST_ONLY": "0"}, {}),
+        ({"ROS_DISCOVERY_SERVER": "192.168.0.7:11811"}, {}),
+    ],
+)
+def test_discovery_stays_on_this_computer_unless_the_user_has_chosen(
+    variables: dict[str, str], settings: dict[str, str]
+) -> None:
+    assert middleware.discovery_settings(variables) == settings
+    other = {**variables, "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
+    assert middleware.middleware_settings(other) == settings, "whatever the middleware"
+
+
+def test_the_profile_of_the_loopback_interface_does_not_cut_off_peers() -> None:
+    alone = middleware.middleware_settings({})
+    assert alone["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("udp_on_this_computer.xml")
+    for name in ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER"):
+        found = middleware.middleware_settings({**LOCAL, name: "192.168.0.7"})
+        assert found["FASTDDS_BUILTIN_TRANSPORTS"] == "UDPv4"
+        assert found["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("/udp.xml")
+
+
+def test_the_launch_sets_the_range_for_all_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in middleware.DISCOVERED_BY:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    made = context()
+    for entity in launching.graph("async").entities:
+        if isinstance(entity, SetEnvironmentVariable):
+            entity.execute(made)
+    assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert not [e for e in launching.graph("async").entities if isinstance(e, SetEnvironmentVariable)], "it is set"
+
+
+def test_nodes_are_in_their_enclaves_where_security_is_enabled() -> None:
+    assert middleware.enclave_arguments("camera", {}) == []
+    assert middleware.enclave_arguments("camera", {"ROS_SECURITY_ENABLE": "true"}) == [
+        "--enclave",
+        "/franka_reacher_rl/camera",
+    ]
+    chosen = {"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_ENCLAVE_OVERRIDE": "/mine"}
+    assert middleware.enclave_arguments("camera", chosen) == []
 
 
 def test_every_process_of_the_graph_has_the_transport(monkeypatch: pytest.MonkeyPatch) -> None:

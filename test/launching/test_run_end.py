@@ -21,7 +21,7 @@ from launch.event_handlers import OnProcessIO
 from launch.events.process import ProcessIO
 
 from franka_reacher_rl.core.loop.events import Progress, RunState
-from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE, ProgressFile
+from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, ProgressFile
 from franka_reacher_rl.core.run.run_state import holder, state_of
 from franka_reacher_rl.launching.graph import fail
 from franka_reacher_rl.launching.run_end import RunEnd

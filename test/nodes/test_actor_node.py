@@ -146,7 +146,8 @@ def test_a_policy_of_another_network_is_refused(probe_after):
 
 def test_frames_of_another_size_are_named(around):
     actor = around.probe._nodes[0]
-    observation = ObservationMsg(image=image_msg(np.zeros((90, 160, 3), np.uint8), Header()))
+    image = image_msg(np.zeros((90, 160, 3), np.uint8), Header())
+    observation = ObservationMsg(image=image, proprioception=np.zeros(21, np.float32))
     with pytest.raises(ValueError, match=r"frame is uint8\(90, 160, 3\), expected uint8\(36, 64, 3\)"):
         actor._on_observation(observation)
 

@@ -363,7 +363,7 @@ def test_messages_of_another_run_are_refused_and_counted(probe_after):
     probe.until(lambda: world.episodes)
     assert world.episodes[0].end_reason == "no_action", "the actions are of no run"
     assert world.episodes[0].run_id == world.observations[0].run_id == world.ticks[0].run_id == "mine"
-    assert node.run.refused > 0 and node.run.last_refusal == "Action: of run ''"
+    assert node.refusals.count > 0 and node.refusals.last.startswith("Action on action: of run ''")
 
 
 def test_a_person_pauses_resumes_and_aborts(probe_after, tmp_path):

@@ -107,7 +107,7 @@ def test_a_learner_that_is_started_again_takes_up_its_run(probe_after, tmp_path:
     assert second.learner._trainer.updates == saved > 0
     second.send(1, 7)  # is stored already
     assert second.step(1, 8).policy_version >= saved
-    assert second.learner.run.last_refusal.endswith("it is a repetition")
+    assert second.learner.refusals.last.endswith("it is a repetition")
     assert second.learner._trainer.stored_steps == 8
 
 

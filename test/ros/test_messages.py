@@ -13,6 +13,8 @@ from franka_reacher_rl.core.base.datatypes import Action, EndReason, Observation
 from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.core.loop.events import EpisodeEnd
 from franka_reacher_rl.core.task.summary import EpisodeRecord
+from franka_reacher_rl.msg import EpisodeSummary as EpisodeSummaryMsg
+from franka_reacher_rl.msg import RobotState as RobotStateMsg
 from franka_reacher_rl.ros import messages, standard_messages
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_ns
 from franka_reacher_rl.ros.intake import FrameIntake
@@ -163,3 +165,43 @@ def test_quaternions_of_random_rotations():
         found = np.array([m.x, m.y, m.z, m.w])
         expected = np.array([x, y, z, w])
         assert min(np.abs(found - expected).max(), np.abs(found + expected).max()) < 1e-12
+
+
+JOINTS = [f"joint{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"q": [np.nan] * 7}, "q = .* is not allowed: give finite numbers"),
+        ({"dq": [np.inf] * 7}, "dq = .* is not allowed"),
+        ({"dq_cmd": [0.0] * 6}, r"dq_cmd has shape \(6,\) instead of \(7,\)"),
+        ({"q": [1e9] * 7}, "at most 1e\\+06"),
+        ({"joint_names": JOINTS[::-1]}, "it has the joints joint6, .* instead of joint0"),
+    ],
+)
+def test_a_robot_state_that_the_policy_could_not_use_is_refused(change, words):
+    fields = {"joint_names": JOINTS, "q": [0.1] * 7, "dq": [0.2] * 7, "dq_cmd": [0.3] * 7}
+    assert messages.robot_state_from_msg(RobotStateMsg(**fields), JOINTS).proprioception().shape == (21,)
+    with pytest.raises(ValueError, match=words):
+        messages.robot_state_from_msg(RobotStateMsg(**(fields | change)), JOINTS)
+
+
+@pytest.mark.parametrize("encoding", ["yuyv", "uyvy"])
+def test_a_yuv_image_of_odd_width_is_refused(encoding):
+    image = Image(height=2, width=3, step=6, encoding=encoding, data=b"0" * 12)
+    with pytest.raises(ValueError, match="cannot be converted to RGB"):
+        standard_messages.frame_from_msg(image)
+
+
+def test_an_image_that_claims_more_than_it_has_allocates_nothing():
+    image = Image(height=2**32 - 1, width=2**32 - 1, step=2**32 - 1, encoding="rgb8", data=b"0" * 12)
+    with pytest.raises(ValueError, match="cannot be converted to RGB"):
+        standard_messages.frame_from_msg(image)
+
+
+def test_a_summary_of_an_unknown_end_is_refused():
+    with pytest.raises(ValueError, match="end_reason 'x.* is not one of time_limit"):
+        messages.summary_from_msg(EpisodeSummaryMsg(end_reason="x" * 1000))
+    with pytest.raises(ValueError, match="5 values of a time for 3 steps"):
+        messages.summary_from_msg(EpisodeSummaryMsg(end_reason="time_limit", steps=3, lateness=[0.0] * 5))

@@ -53,7 +53,7 @@ def test_the_measured_profile_serves_both_wirings_of_each_size() -> None:
         ("cases: {default: {update: fast}}", "expected milliseconds"),
         ("cases: {baseline: {}}", "no case for setting 'other_one'"),
         ("latencies: {}", "not a latency profile"),
-        ("cases: [", "not a latency profile"),
+        ("cases: [", "not valid YAML"),
     ],
 )
 def test_a_bad_profile_is_refused(tmp_path: Path, content: str, message: str) -> None:

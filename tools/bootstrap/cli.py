@@ -51,6 +51,7 @@ Measure and compare (each command and subcommand has --help):
 Develop:
   test [PYTEST ARGUMENTS]        run lint, types and all tests; with arguments, run only pytest
   test integration [...]         run the tests against the robot's protocol (4 minutes)
+  test fuzz [...]                run more than 100,000 hostile messages and damaged files (takes minutes)
   test faults [...]              kill, stop and disturb the processes of a graph (FAULT_MINUTES minutes)
   test recipe                    check the installation on a machine with ROS 2 (downloads 1 GB)
   lint                           run ruff and mypy
@@ -162,6 +163,8 @@ def test(machine: Machine, rest: list[str]) -> int:
     pytest = ["python", "-m", "pytest"]
     if rest[:1] in (["integration"], ["faults"]):
         machine.execute([*pytest, "-m", rest[0], "-o", "timeout=1200", *rest[1:]])
+    if rest[:1] == ["fuzz"]:
+        machine.execute([*pytest, "test/fuzz", "--fuzz-cases=2000", "-o", "timeout=1200", *rest[1:]])
     if rest == ["recipe"]:
         machine.execute(["python", "tools/check_recipe.py"])
     if rest:

@@ -214,7 +214,7 @@ def _missing(python: Path, modules: Sequence[str]) -> list[str]:
 
 
 def with_defaults(variables: Mapping[str, str]) -> dict[str, str]:
-    """Restrict ROS discovery to this computer unless the user has chosen a range."""
+    """Restrict ROS discovery to this computer unless the user has chosen a range, as the launch files do."""
     if variables.get("ROS_DISTRO") == "humble":  # which knows no ranges
         return {"ROS_LOCALHOST_ONLY": "1", **variables}
     return {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **variables}

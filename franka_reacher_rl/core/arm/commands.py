@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 
 from franka_reacher_rl.core.base.datatypes import Vector
+from franka_reacher_rl.core.base.suggestions import shortened
 
 FUTURE = 0.1  # s; a stamp may be at most this far ahead of the local clock
 SAME = 5e-4  # s; commands whose stamps differ by less are one command sent twice
@@ -59,10 +60,12 @@ def by_joint(joints: Sequence[str], names: Sequence[str], values: Sequence[float
         raise Refused(Refusal.WRONG_LENGTH, f"{len(names)} joint names, but {len(values)} values")
     if len(set(names)) != len(names):
         double = next(n for n in names if list(names).count(n) > 1)
-        raise Refused(Refusal.DUPLICATE_JOINT, f"joint {double!r} is given twice")
+        raise Refused(Refusal.DUPLICATE_JOINT, f"joint {shortened(repr(double))} is given twice")
     unknown = [n for n in names if n not in joints]
     if unknown:
-        raise Refused(Refusal.UNKNOWN_JOINT, f"unknown joint {unknown[0]!r}: the robot has {', '.join(joints)}")
+        raise Refused(
+            Refusal.UNKNOWN_JOINT, f"unknown joint {shortened(repr(unknown[0]))}: the robot has {', '.join(joints)}"
+        )
     missing = [n for n in joints if n not in names]
     if missing:
         raise Refused(Refusal.MISSING_JOINT, f"joint {missing[0]!r} is missing")

@@ -13,7 +13,7 @@ import numpy as np
 
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, clipped
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.datatypes import Vector
+from franka_reacher_rl.core.base.datatypes import Vector, vector
 
 NAME = "command_guard"  # of the node; its commands carry this label, which tells them from the bridge's
 HEARTBEAT = f"{NAME}/heartbeat"  # topic
@@ -51,17 +51,22 @@ class Guard:
         return Limits(*(np.asarray(v, float)[order] for v in (limits.velocity, limits.acceleration, limits.jerk)))
 
     def on_command(self, now: float, velocity: Vector, joints: Sequence[str] = ()) -> None:
-        """Take a command of the bridge; one that is not finite or has another length is ignored.
+        """Take a command of the bridge.
+
+        The arm cannot be faster than its limits allow, so it is braked from no higher velocity.
 
         Args:
             now: Current time, s.
             velocity: Joint velocities, (joints,) in rad/s.
             joints: Their names, in the controller's order; empty: that of the robot file.
+
+        Raises:
+            ValueError: The command is not finite or has another length; it is ignored.
         """
-        if velocity.shape != self._motion.velocity.shape or not np.isfinite(velocity).all():
-            return
+        velocity = vector(velocity, self._robot.dof, "velocity", np.finfo(float).max)
         if joints and tuple(joints) != self._joints and sorted(joints) == sorted(self._robot.joints):
             self._joints, self._limits = tuple(joints), self._limits_of(joints)
+        velocity = clipped(velocity, -self._limits.velocity, self._limits.velocity)
         full = self._limits.acceleration
         acceleration = clipped((velocity - self._motion.velocity) / self._period, -full, full)
         self._motion = Motion(velocity, acceleration)

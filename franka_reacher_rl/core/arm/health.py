@@ -9,6 +9,7 @@ import numpy as np
 from franka_reacher_rl.core.arm.commands import FUTURE
 from franka_reacher_rl.core.base.datatypes import Vector
 
+MOST_MEASURED = 1e3  # rad or rad/s; no joint moves as far or as fast
 FROZEN_TRAVEL = 0.02  # rad commanded while the measured positions stay exactly the same
 
 
@@ -28,7 +29,7 @@ class JointMeasurement:
 class StateMonitor:
     """Keeps the newest joint measurement and checks its age, its clock, its values and whether it is frozen.
 
-    A measurement that is not finite is not kept, but is a problem until a finite one arrives.
+    A measurement that is not finite or impossible is not kept, but is a problem until a finite one arrives.
 
     Args:
         timeout: Longest time without a new measurement, and oldest accepted measurement, in s.
@@ -49,9 +50,13 @@ class StateMonitor:
         A single stamp from the future is ignored: a step of the wall clock falsifies the stamps of messages in flight.
         """
         ahead = measurement.stamp - now
-        if not (np.isfinite(measurement.q).all() and np.isfinite(measurement.dq).all() and np.isfinite(ahead)):
+        # Written so that a comparison with NaN fails.
+        possible = all(np.abs(v).max(initial=0.0) <= MOST_MEASURED for v in (measurement.q, measurement.dq))
+        if not (possible and np.isfinite(ahead)):
             values = f"positions {measurement.q.tolist()}, velocities {measurement.dq.tolist()}"
-            self.not_finite = f"joint state is not finite: {values}: check the driver and its sensors"
+            finite = np.isfinite(measurement.q).all() and np.isfinite(measurement.dq).all() and np.isfinite(ahead)
+            what = "is impossible" if finite else "is not finite"
+            self.not_finite = f"joint state {what}: {values}: check the driver and its sensors"
             return
         self.not_finite = ""
         if ahead > FUTURE:

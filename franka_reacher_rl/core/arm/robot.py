@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from franka_reacher_rl.core.arm.robot_files.sections import (
     BridgeSettings,
@@ -22,6 +21,7 @@ from franka_reacher_rl.core.arm.robot_files.sections import (
     TaskSettings,
 )
 from franka_reacher_rl.core.base.datatypes import Vector
+from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param
 from franka_reacher_rl.core.base.paths import find_yaml
 
@@ -52,11 +52,7 @@ class Robot(Checked):
             ValueError: There is no such robot, or a value in its file is not allowed.
         """
         path = find_yaml("robots", str(name))
-        try:
-            document = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: not YAML: {error}") from None
-        return from_mapping(cls, document, str(path))
+        return from_mapping(cls, load_yaml(path), str(path))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
+from franka_reacher_rl.core.base.documents import load_yaml
+
+MOST_PIXELS = 100_000  # of a side
+MOST_COEFFICIENTS = 14  # of the largest distortion model of OpenCV
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Crop:
 def centre_crop(width: int, height: int, new_width: int, new_height: int) -> Crop:
     """Return the largest centred part of a frame with the aspect ratio of another size (px)."""
     scale = max(new_width / width, new_height / height)
-    keep_width, keep_height = min(width, round(new_width / scale)), min(height, round(new_height / scale))
+    keep_width = max(1, min(width, round(new_width / scale)))
+    keep_height = max(1, min(height, round(new_height / scale)))
     return Crop((width - keep_width) // 2, (height - keep_height) // 2, keep_width, keep_height)
 
 
@@ -55,7 +59,7 @@ class Calibration:
             ValueError: There is no such file, or a value in it is missing or not allowed.
         """
         try:
-            document = yaml.safe_load(path.read_text())
+            document = load_yaml(path)
             width, height = (int(document[f"image_{side}"]) for side in ("width", "height"))
             model = str(document.get("distortion_model") or document.get("camera_model") or "plumb_bob")
             d = _numbers(document, "distortion_coefficients", None)
@@ -63,15 +67,16 @@ class Calibration:
                 _numbers(document, name, size)
                 for name, size in (("camera_matrix", 9), ("projection_matrix", 12), ("rectification_matrix", 9))
             ]
-        except OSError as error:
-            raise ValueError(f"calibration {path} cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"{path} is not a calibration as camera_calibration writes it ({type(error).__name__}: {error})"
             ) from None
         k, p, r = matrices
-        if min(width, height) <= 0 or k[0] <= 0.0 or k[4] <= 0.0:
-            raise ValueError(f"{path}: image size {width}x{height} and focal lengths {k[0]}, {k[4]} must be positive")
+        if not all(0 < side <= MOST_PIXELS for side in (width, height)) or k[0] <= 0.0 or k[4] <= 0.0:
+            raise ValueError(
+                f"{path}: image size {width}x{height} and focal lengths {k[0]}, {k[4]} must be positive, "
+                f"and a side at most {MOST_PIXELS} px"
+            )
         return cls(width, height, k, p, d, r, model)
 
     def resized(self, width: int, height: int) -> Calibration:
@@ -100,4 +105,6 @@ def _numbers(document: dict[str, Any], name: str, size: int | None) -> tuple[flo
     values = tuple(float(value) for value in document[name]["data"])
     if size is not None and len(values) != size:
         raise ValueError(f"{name} has {len(values)} numbers instead of {size}")
+    if len(values) > max(MOST_COEFFICIENTS, size or 0) or not all(map(math.isfinite, values)):
+        raise ValueError(f"{name} must have at most {MOST_COEFFICIENTS} numbers, all of them finite")
     return values

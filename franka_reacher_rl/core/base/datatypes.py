@@ -13,6 +13,33 @@ Frame = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 Vector = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.float64]  # one vector per row
 
+MOST = 1e6  # magnitude of a measurement, a reward or an age; what is larger is not one
+
+
+def vector(values: npt.ArrayLike, size: int, name: str, most: float = MOST) -> Vector:
+    """Return numbers that came from outside as an array (size,).
+
+    Raises:
+        ValueError: Their number differs from `size`, or one is not finite or its magnitude exceeds `most`.
+    """
+    found = np.asarray(values, np.float64)
+    if found.shape != (size,):
+        raise ValueError(f"{name} has shape {found.shape} instead of {(size,)}")
+    if not np.abs(found).max(initial=0.0) <= most:  # true for NaN too
+        raise ValueError(f"{name} = {found.tolist()} is not allowed: give finite numbers of at most {most:g}")
+    return found
+
+
+def number(value: float, name: str, most: float = MOST) -> float:
+    """Return a number that came from outside.
+
+    Raises:
+        ValueError: It is not finite, or its magnitude exceeds `most`.
+    """
+    if not abs(value) <= most:
+        raise ValueError(f"{name} = {value} is not allowed: give a finite number of at most {most:g}")
+    return float(value)
+
 
 class EndReason(str, Enum):
     """Why an episode ended."""

@@ -6,12 +6,13 @@ The same field checks a YAML file, describes a ROS parameter and fills a table o
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
+
+from franka_reacher_rl.core.base.suggestions import did_you_mean, shortened
 
 T = TypeVar("T")
 
@@ -92,11 +93,11 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         ValueError: A field is unknown, missing or not allowed; the message says where and what is allowed.
     """
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where}: expected a mapping of {', '.join(_names(cls))}, got {values!r}")
+        raise ValueError(f"{where}: expected a mapping of {', '.join(_names(cls))}, got {shortened(values)}")
     hints = typing.get_type_hints(cls)
     unknown = [k for k in values if k not in _names(cls)]
     if unknown:
-        raise ValueError(f"{where}: unknown {unknown[0]!r}{_suggestion(str(unknown[0]), _names(cls))}")
+        raise ValueError(f"{where}: unknown {shortened(repr(unknown[0]))}{_suggestion(str(unknown[0]), _names(cls))}")
     made: dict[str, Any] = {}
     for f in dataclasses.fields(cls):  # type: ignore[arg-type]
         if f.name not in values:
@@ -127,9 +128,7 @@ def _names(cls: Any) -> list[str]:
 
 
 def _suggestion(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ";"
-    return f"{hint} allowed: {', '.join(known)}"
+    return f"{did_you_mean(word, known)}; allowed: {', '.join(known)}"
 
 
 def _converted(value: Any, hint: Any, name: str) -> Any:
@@ -141,18 +140,25 @@ def _converted(value: Any, hint: Any, name: str) -> Any:
     origin = typing.get_origin(hint)
     if origin in (list, tuple):
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise ValueError(f"{name} = {value!r} is not a list")
+            raise ValueError(f"{name} = {shortened(repr(value))} is not a list")
         inner = typing.get_args(hint)[0]
         return origin(_converted(v, inner, f"{name}[{i}]") for i, v in enumerate(value))
     if not isinstance(hint, type) or origin is not None:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _float_from_int(value, name)
     if hint is float and isinstance(value, str):
         return _float_from_text(value, name)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ValueError(f"{name} = {value!r} is not of type {hint.__name__}")
+        raise ValueError(f"{name} = {shortened(repr(value))} is not of type {hint.__name__}")
     return value
+
+
+def _float_from_int(value: int, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is too large: a number of {value.bit_length()} bits") from None
 
 
 def _float_from_text(value: str, name: str) -> float:
@@ -160,7 +166,7 @@ def _float_from_text(value: str, name: str) -> float:
     try:
         return float(value)
     except ValueError:
-        raise ValueError(f"{name} = {value!r} is not a number") from None
+        raise ValueError(f"{name} = {shortened(repr(value))} is not a number") from None
 
 
 def _check_range(value: Any, f: dataclasses.Field[Any]) -> None:
@@ -168,7 +174,7 @@ def _check_range(value: Any, f: dataclasses.Field[Any]) -> None:
     for element in value if isinstance(value, (list, tuple)) else (value,):
         wrong = f.metadata.get("choices") and element not in f.metadata["choices"]
         if isinstance(element, (int, float)) and not isinstance(element, bool):
-            wrong = wrong or math.isnan(element)
+            wrong = wrong or (isinstance(element, float) and not math.isfinite(element))
             wrong = wrong or (low is not None and element < low) or (high is not None and element > high)
         if wrong:
-            raise ValueError(f"{f.name} = {element!r} is not allowed: {allowed(f) or 'a number'}")
+            raise ValueError(f"{f.name} = {shortened(repr(element))} is not allowed: {allowed(f) or 'a finite number'}")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from franka_reacher_rl.core.base.suggestions import shortened
+
+MOST_TASKS = 200
+LONGEST_MESSAGE = 300  # characters of a task's message
 STALE_AFTER = 5.0  # s; the nodes report once a second
 
 
@@ -38,8 +42,13 @@ class GraphHealth:
             now: Steady time, s.
             name: Of the task, `<node>: <task>`.
             report: Its state.
+
+        Raises:
+            ValueError: There are too many tasks, or the name is too long.
         """
-        self._reports[name] = now, report
+        if name not in self._reports and (len(self._reports) >= MOST_TASKS or len(name) > LONGEST_MESSAGE):
+            raise ValueError(f"{shortened(name)} is not taken up: there are {len(self._reports)} tasks already")
+        self._reports[name] = now, Report(report.level, shortened(report.message, LONGEST_MESSAGE))
 
     def overall(self, now: float) -> Report:
         """Return the worst level, and the tasks that have it.

@@ -51,7 +51,7 @@ def find_yaml(kind: str, name: str) -> Path:
         ValueError: There is no such file; the message lists the known names.
     """
     if name.endswith((".yaml", ".yml")):
-        path = Path(name).expanduser()
+        path = _expanded(name)
         if path.is_file():
             return path
         raise ValueError(f"{path}: no such file")
@@ -62,3 +62,10 @@ def find_yaml(kind: str, name: str) -> Path:
     known = sorted(p.stem for p in folder.glob("*.yaml"))
     hint = did_you_mean(name, known)
     raise ValueError(f"no {kind[:-1]} {name!r}{hint}: there are {', '.join(known)}, or give the path of a .yaml file")
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # of a user who does not exist
+        raise ValueError(f"{name}: {error}") from None

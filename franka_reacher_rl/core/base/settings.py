@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.fields import Checked, from_mapping, param, to_mapping
 from franka_reacher_rl.core.base.paths import config_dir, find_yaml
 from franka_reacher_rl.core.base.suggestions import did_you_mean
@@ -46,7 +45,9 @@ class ImageSettings(Checked):
 class RewardSettings(Checked):
     """The reward of eq. (3) of the paper: alpha * cycle_ms * mean(mask)."""
 
-    alpha: float = param(0.25, "reward per millisecond while the target covers the whole frame", minimum=0.0, live=True)
+    alpha: float = param(
+        0.25, "reward per millisecond while the target covers the whole frame", minimum=0.0, maximum=1000.0, live=True
+    )
     bands: list[int] = param(
         [151, 155, 84, 179, 255, 255, 0, 155, 84, 10, 255, 255],
         "HSV bands of the target's colour, six numbers per band: low h, s, v, then high h, s, v (OpenCV: h up to 179)",
@@ -80,6 +81,7 @@ class EpisodeSettings(Checked):
         "time without an action after which the robot is stopped and the episode is truncated",
         unit="s",
         minimum=0.05,
+        maximum=3600.0,
     )
     late_ms: float = param(5.0, "delay above which a cycle counts as late", unit="ms", minimum=0.0)
 
@@ -93,9 +95,9 @@ class EpisodeSettings(Checked):
 class NetworkSettings(Checked):
     """Sizes of encoder, actor and critics."""
 
-    channels: list[int] = param([32, 32, 32, 32], "output channels of each 3x3 convolution", minimum=1)
+    channels: list[int] = param([32, 32, 32, 32], "output channels of each 3x3 convolution", minimum=1, maximum=4096)
     strides: list[int] = param([2, 2, 2, 1], "stride of each convolution", minimum=1, maximum=4)
-    hidden: list[int] = param([1024, 1024], "units of each hidden layer of actor and critics", minimum=1)
+    hidden: list[int] = param([1024, 1024], "units of each hidden layer of actor and critics", minimum=1, maximum=65536)
     log_std_min: float = param(-10.0, "lower bound of the policy's log standard deviation")
     log_std_max: float = param(2.0, "upper bound of the policy's log standard deviation")
 
@@ -131,7 +133,7 @@ class LearnerSettings(Checked):
     batch_size: int = param(128, "transitions per gradient update", minimum=1, maximum=8192)
     warmup_steps: int = param(5000, "number of stored steps before the first update", minimum=1)
     max_updates_per_step: float = param(1.0, "maximum updates per step stored after the warm-up", minimum=0.0)
-    replay_capacity: int = param(100_000, "capacity of the replay buffer in steps", minimum=100)
+    replay_capacity: int = param(100_000, "capacity of the replay buffer in steps", minimum=100, maximum=100_000_000)
     device: str = param(
         "auto", "device of the updates; auto: CUDA if available, else cpu", choices=("auto", "cpu", "cuda")
     )
@@ -175,10 +177,10 @@ class Setting(Checked):
             ValueError: There is no such setting, or a value in its file is not allowed.
         """
         path = setting_path(str(name))
+        document = load_yaml(path)
         try:
-            document = yaml.safe_load(path.read_text())
             values: dict[str, Any] = document["/**"]["ros__parameters"]
-        except (yaml.YAMLError, KeyError, TypeError) as error:
+        except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"{path}: not a ROS parameter file with '/**: ros__parameters:' ({error})") from None
         return from_mapping(cls, values, str(path))
 

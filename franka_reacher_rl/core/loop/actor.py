@@ -11,7 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.base.datatypes import Action, Nanoseconds, Observation, StepId, Tick, Transition
+from franka_reacher_rl.core.base.datatypes import (
+    Action,
+    Nanoseconds,
+    Observation,
+    StepId,
+    Tick,
+    Transition,
+    number,
+    vector,
+)
 from franka_reacher_rl.core.task.frames import FrameStack
 
 _TICKS = 8  # that are kept
@@ -103,7 +112,13 @@ class Actor:
         return Step(self._act_if_due())
 
     def on_observation(self, observation: Observation) -> Step:
-        """Take an observation: act on it if due, and store it with the action that led to it."""
+        """Take an observation: act on it if due, and store it with the action that led to it.
+
+        Raises:
+            ValueError: It cannot be used; nothing has changed.
+        """
+        vector(observation.proprioception, 3 * self._none.action.size, "proprioception")
+        number(observation.reward, "reward")
         previous = self._observation
         gap = previous is None or observation.first or observation.id.step != previous.id.step + 1
         if gap:

@@ -58,9 +58,11 @@ class Senses(Protocol):
 class RunPlan(Checked):
     """How long a run lasts, and what of it is already done."""
 
-    episodes: int = param(0, "number of the last episode; 0: no limit", minimum=0)
+    episodes: int = param(0, "number of the last episode; 0: no limit", minimum=0, maximum=1_000_000_000)
     training_minutes: float = param(0.0, "training time after which the run ends; 0: no limit", unit="min", minimum=0.0)
-    first_episode: int = param(1, "number of the first episode; above 1 in a resumed run", minimum=1)
+    first_episode: int = param(
+        1, "number of the first episode; above 1 in a resumed run", minimum=1, maximum=1_000_000_001
+    )
     training_seconds: float = param(0.0, "training time so far", unit="s", minimum=0.0)
     total_steps: int = param(0, "steps so far", minimum=0)
     run_seconds: float = param(0.0, "duration of the run so far, resets included", unit="s", minimum=0.0)

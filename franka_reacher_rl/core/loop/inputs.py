@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds, RobotState
+from franka_reacher_rl.core.base.datatypes import MOST, Frame, Nanoseconds, RobotState
 from franka_reacher_rl.core.loop.events import BridgeCounters, Sensed
 from franka_reacher_rl.core.loop.frame_check import FrameCheck
 
@@ -128,7 +127,7 @@ class Inputs(Generic[Image]):
             return
         (captured, image, reward), self._next = self._next, None
         try:
-            if not math.isfinite(reward):
+            if not abs(reward) <= MOST:
                 raise ValueError("its reward is not finite")
             frame = self._decode(image)
         except ValueError as error:

@@ -61,7 +61,7 @@ class Policy:
         if not isinstance(weights, Mapping):
             try:
                 tensors = safetensors.torch.load(bytes(weights))
-            except safetensors.SafetensorError as error:
+            except (safetensors.SafetensorError, ValueError, LookupError, TypeError) as error:
                 raise ValueError(f"policy weights are damaged: {error}") from None
         else:
             tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in weights.items()}
@@ -112,5 +112,7 @@ def _check_weights(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> No
                 f"policy weights are of another network: {name} is {tuple(given[name].shape)} instead of "
                 f"{tuple(tensor.shape)}"
             )
+        if given[name].dtype != tensor.dtype:
+            raise ValueError(f"policy weights are of another type: {name} is {given[name].dtype}, not {tensor.dtype}")
         if not bool(torch.isfinite(given[name].sum())):
             raise ValueError(f"policy weights are not finite: {name}")

@@ -32,6 +32,7 @@ _HEADER = 64  # bytes per header, a cache line
 _DATA = 4096  # where the first slot's weights begin
 _PREFIX = "franka_reacher_rl-policy-"
 _ATTEMPTS = 20
+MOST_BYTES = 1 << 30  # of weights
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,8 @@ class PolicyReader:
         self._map, self._path = None, ""
 
     def _mismatch(self, announcement: PolicyAnnouncement) -> str:
+        if announcement.size > MOST_BYTES:
+            return f"policy {announcement.version} has {announcement.size} bytes: at most {MOST_BYTES} are read"
         if announcement.network != self._network:
             return (
                 f"policy {announcement.version} is of another network ({announcement.network}, here {self._network}): "

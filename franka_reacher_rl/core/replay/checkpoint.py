@@ -151,8 +151,11 @@ class Checkpointer:
         found = self._choose()
         if found is None:
             return None
-        self._learner.load_state(part(found.state, "sac."))
-        self._replay.load_state(part(found.state, "replay."), found.kept)
+        try:
+            self._learner.load_state(part(found.state, "sac."))
+            self._replay.load_state(part(found.state, "replay."), found.kept)
+        except (LookupError, TypeError, ArithmeticError, RuntimeError) as error:
+            raise ValueError(f"{found.path} is not a checkpoint of this package: {error!r}") from None
         self._ours, self.lost_rows = True, found.kept - found.first
         if self.lost_rows:
             _log.warning(
@@ -186,8 +189,13 @@ class Checkpointer:
         state, words = read_checkpoint(path)
         extra = json.loads(words["extra"])
         self._segments.check(words["layout"])
-        total = int(np.asarray(state["replay.counters"])[0])
-        checksums = state["rows.crc32"].astype(np.uint32)[-self._replay.capacity :]
+        counters, checksums = np.asarray(state["replay.counters"]), np.asarray(state["rows.crc32"])
+        if counters.shape != (4,) or counters.dtype.kind not in "iu" or checksums.ndim != 1 or counters.min() < 0:
+            raise OSError("its counters are damaged")
+        total = int(counters[0])
+        if len(checksums) > total:
+            raise OSError("it has more checksums than rows")
+        checksums = checksums[-self._replay.capacity :].astype(np.uint32)
         first = total - len(checksums)
         kept = self._segments.read(self._replay, first, total, checksums)
         self._checksums[self._slots(first, total)] = checksums

@@ -42,13 +42,20 @@ class SegmentStore:
 
         Raises:
             ValueError: They do not; the message lists the differences.
+            OSError: The layout cannot be read.
         """
         if layout == self.layout:
             return
-        if json.loads(layout)["row"] == json.loads(self.layout)["row"]:
+        here = json.loads(self.layout)["row"]
+        try:
+            there = [(str(name), list(shape), str(kind)) for name, shape, kind in json.loads(layout)["row"]]
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise OSError(f"its layout is damaged: {error}") from None
+        if [list(field) for field in there] == here:
             raise ValueError("checkpoint was written by another version of this package: resume with that version")
-        pairs = zip(json.loads(layout)["row"], json.loads(self.layout)["row"], strict=False)
-        differences = [f"{a[0]} is {a[1]} in the checkpoint and {b[1]} here" for a, b in pairs if a != b]
+        differences = [
+            f"{a[0]} is {a[1]} in the checkpoint and {b[1]} here" for a, b in zip(there, here) if list(a) != b
+        ]
         raise ValueError(f"checkpoint has rows of another shape: {'; '.join(differences)}; resume with its settings")
 
     def write(self, replay: Replay, begin: int, end: int) -> Checksums:

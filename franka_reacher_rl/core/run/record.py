@@ -14,9 +14,8 @@ from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.files import AppendFile
 from franka_reacher_rl.core.run.run_state import FolderUse
 from franka_reacher_rl.core.run.scalars import Scalars
-from franka_reacher_rl.core.task.summary import COLUMNS, LEARNER_PARTS, LOSSES, EpisodeSummary
+from franka_reacher_rl.core.task.summary import COLUMNS, CYCLE_COLUMNS, LEARNER_PARTS, LOSSES, EpisodeSummary
 
-CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per cycle, s
 STATUS_COLUMNS = ("updates", "updates_per_s", "stored_steps", *LEARNER_PARTS, *LOSSES)
 
 

@@ -21,7 +21,7 @@ from franka_reacher_rl.core.base.files import without_none, write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.core.base.provenance import GRAPH_CODE, commit, digest_code, versions
 from franka_reacher_rl.core.base.settings import Setting
-from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE, read_progress
+from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, read_progress
 from franka_reacher_rl.core.run.run_state import holder, state_of
 
 MANIFEST, EPISODES = "manifest.yaml", "episodes.csv"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.loop.events import RunState
-from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE, read_progress
+from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, read_progress
 
 LOCK_FILE, NODES_FILE, NOTE_FILE = "launch.lock", "nodes.lock", "launch.json"
 RUNNING, COMPLETE, ABORTED = RunState.RUNNING.value, RunState.COMPLETE.value, RunState.ABORTED.value

@@ -103,6 +103,7 @@ LEARNER_PARTS = (  # where the learner's time goes; columns have the prefix `lea
     "publishing",
     "checkpointing",
 )
+CYCLE_COLUMNS = ("observation_age", "response_time", "policy_age", "lateness")  # one value per cycle, s
 LOSSES = ("critic_loss", "actor_loss", "temperature_loss", "temperature", "entropy", "q_mean")
 MACHINE_COLUMNS = ("wall_seconds",)  # the only ones in which equal runs in virtual time differ
 

@@ -1,15 +1,59 @@
-"""The run that a node belongs to: messages of another run are refused and counted, never obeyed."""
+"""What a node refuses: messages of another run, and those that hold something that is not allowed."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import rclpy.node
 
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.ros.parameters import declare_param
 
 Message = TypeVar("Message")
+
+_LONGEST_REASON = 400  # characters
+_LOG_PERIOD = 10.0  # s between two warnings
+
+
+class Refusals:
+    """Counts messages and requests that a node refuses, and warns of them now and then.
+
+    Attributes:
+        count: Refused so far.
+        last: What was refused last and why; empty: nothing was.
+    """
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        """Start at zero.
+
+        Args:
+            warn: Logs a warning.
+        """
+        self._warn, self._reported = warn, 0
+        self._warned = dict[str, float]()  # when, by type and topic
+        self.count, self.last = 0, ""
+
+    def add(self, what: str, reason: object) -> None:
+        """Count a refusal.
+
+        Args:
+            what: Type and topic of the message.
+            reason: Why it is refused.
+        """
+        self.count += 1
+        self.last = f"{what}: {shortened(reason, _LONGEST_REASON)}"
+        now = time.monotonic()
+        # Cheaper than a throttled log, which looks for the line that it is called from.
+        if now - self._warned.get(what, -_LOG_PERIOD) >= _LOG_PERIOD:
+            self._warned[what] = now
+            self._warn(f"refused {self.last}")
+
+    def news(self) -> int:
+        """Return how many there were since the last call."""
+        new, self._reported = self.count - self._reported, self.count
+        return new
 
 
 class RunIdentity:
@@ -17,16 +61,11 @@ class RunIdentity:
 
     Attributes:
         id: Identifier of the run; empty for nodes that were started by hand.
-        refused: Messages refused so far.
-        last_refusal: What was refused last and why; empty: nothing was.
     """
 
     def __init__(self, node: rclpy.node.Node) -> None:
         """Declare the parameter `run_id`."""
-        self._node = node
         self.id: str = declare_param(node, "run_id", "", "identifier of the run; messages of another run are refused")
-        self.refused = 0
-        self.last_refusal = ""
 
     def mark(self, message: Message) -> Message:
         """Return a message that carries this run's identifier."""
@@ -34,29 +73,22 @@ class RunIdentity:
         return message
 
     def only(self, callback: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return a subscription's callback that is called with messages of this run only.
-
-        A message for which the callback raises ValueError is refused too.
-        """
+        """Return a subscription's callback that raises ValueError for a message of another run."""
 
         def take(message: Any) -> None:
-            if message.run_id != self.id:
-                self._refuse(message, f"of run {message.run_id[:40]!r}", self._stranger())
-                return
-            try:
-                callback(message)
-            except ValueError as error:
-                self._refuse(message, str(error), "its sender is at fault")
+            self.check(message.run_id)
+            callback(message)
 
         return take
 
-    def _stranger(self) -> str:
-        return (
-            f"this is run {self.id!r}: another graph uses the same topics. End it, or give one of them another "
-            "ROS_DOMAIN_ID or namespace"
-        )
+    def check(self, run_id: str) -> None:
+        """Check the run of a message.
 
-    def _refuse(self, message: Any, reason: str, remedy: str) -> None:
-        self.refused += 1
-        self.last_refusal = f"{type(message).__name__}: {reason}"
-        self._node.get_logger().warning(f"refused {self.last_refusal}; {remedy}", throttle_duration_sec=10.0)
+        Raises:
+            ValueError: It is another one.
+        """
+        if run_id != self.id:
+            raise ValueError(
+                f"of run {shortened(repr(run_id), 40)}; this is run {self.id!r}: another graph uses the same topics. "
+                "End it, or give one of them another ROS_DOMAIN_ID or namespace"
+            )

@@ -117,8 +117,18 @@ def test_a_broken_command_is_no_heartbeat(wrong: list[float]) -> None:
     robot = robot_of("panda_sim")
     guard = Guard(robot)
     last = commanded(guard, robot, np.full(7, 0.2))
-    guard.on_command(last + 0.05, np.array(wrong))
+    with pytest.raises(ValueError, match="velocity"):
+        guard.on_command(last + 0.05, np.array(wrong))
     assert run(guard, last + 1.0)[0][0] == pytest.approx(last + robot.driver.deadline)
+
+
+def test_an_impossible_command_is_braked_from_the_velocity_limit() -> None:
+    robot = robot_of("panda_sim")
+    guard = Guard(robot)
+    guard.on_command(0.0, np.full(7, 1e300))
+    sent = run(guard, 60.0)
+    assert (np.abs([velocity for _, velocity in sent]) <= robot.limits.velocity).all()
+    assert guard.idle
 
 
 @pytest.mark.parametrize("pause", [0.115, 0.135, 0.3, 5.0])

@@ -75,7 +75,7 @@ def test_an_unknown_robot_names_those_there_are():
 def test_a_file_that_is_not_yaml_is_refused(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("joints: [a, b")
-    with pytest.raises(ValueError, match="not YAML"):
+    with pytest.raises(ValueError, match="not valid YAML"):
         Robot.load(path)
 
 

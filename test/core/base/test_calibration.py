@@ -90,3 +90,16 @@ def test_a_pinhole_camera_sees_its_field_of_view() -> None:
     assert 2 * np.degrees(np.arctan(45.0 / f)) == pytest.approx(60.0)
     assert (cx, cy) == (79.5, 44.5)
     assert calibration.resized(320, 180).k == pytest.approx(Calibration.pinhole(320, 180, np.radians(60.0)).k)
+
+
+@pytest.mark.parametrize("size", [(1, 1, 16, 1080), (1, 1000, 160, 90), (1000, 1, 90, 160), (3, 1, 1, 16)])
+def test_a_crop_of_a_frame_of_any_size_has_pixels(size: tuple[int, int, int, int]) -> None:
+    crop = centre_crop(*size)
+    assert 1 <= crop.width <= size[0] and 1 <= crop.height <= size[1]
+    assert crop.left >= 0 and crop.left + crop.width <= size[0]
+
+
+def test_a_calibration_with_a_value_that_is_not_finite_is_refused(written: Path) -> None:
+    written.write_text(WRITTEN.replace("600.0, 0.0, 330.0", ".nan, 0.0, 330.0"))
+    with pytest.raises(ValueError, match="all of them finite"):
+        Calibration.load(written)

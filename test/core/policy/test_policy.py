@@ -124,3 +124,10 @@ def test_prefetching_gives_whole_batches_and_passes_errors_on() -> None:
         assert torch.equal(batch.reward, batch.next_proprioception[:, 0])
         sac.update(batch)
     prefetcher.close()
+
+
+def test_weights_of_another_type_are_refused() -> None:
+    policy = make_policy()
+    weights = {name: array.astype(np.float64) for name, array in make_sac(seed=1).policy_weights().items()}
+    with pytest.raises(ValueError, match="float64, not torch.float32"):
+        policy.load(weights)

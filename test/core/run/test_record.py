@@ -11,8 +11,8 @@ from full_disk import small_disk
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from franka_reacher_rl.core.base.files import write_atomic
-from franka_reacher_rl.core.run.record import CYCLE_COLUMNS, STATUS_COLUMNS, Record
-from franka_reacher_rl.core.task.summary import COLUMNS, EpisodeSummary
+from franka_reacher_rl.core.run.record import STATUS_COLUMNS, Record
+from franka_reacher_rl.core.task.summary import COLUMNS, CYCLE_COLUMNS, EpisodeSummary
 
 STATUS = dict.fromkeys(STATUS_COLUMNS, 1.5)
 CYCLES = [[0.1] * len(CYCLE_COLUMNS)] * 50

@@ -12,7 +12,7 @@ import pytest
 from full_disk import small_disk
 
 from franka_reacher_rl.core.loop.events import Progress, RunState
-from franka_reacher_rl.core.loop.progress_file import PROGRESS_FILE, ProgressFile
+from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, ProgressFile
 from franka_reacher_rl.core.run.run_state import NOTE_FILE, FolderUse, RunLock, end_by_progress, holder, state_of
 
 ROOT = Path(__file__).resolve().parents[3]

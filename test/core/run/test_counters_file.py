@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from franka_reacher_rl.core.loop.counters_file import COUNTERS_FILE, CountersFile
+from franka_reacher_rl.core.run.counters_file import COUNTERS_FILE, CountersFile
 
 
 def test_what_came_after_the_checkpoint_is_lost(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from franka_reacher_rl.core.base.documents import load_json
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.loop.events import Progress, RunPlan, RunState
 
 PROGRESS_FILE = "progress.json"
+MOST_COUNTED = 10**12  # episodes or steps
 _REMEDY = "remove it to continue after the last recorded episode"
 
 
@@ -71,7 +73,7 @@ def read_progress(path: Path) -> tuple[str, Progress] | None:
         ValueError: The file is damaged.
     """
     try:
-        content = json.loads(path.read_text())
+        content = load_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -79,9 +81,11 @@ def read_progress(path: Path) -> tuple[str, Progress] | None:
     try:
         run_id = str(content.pop("run_id"))
         progress = Progress(**{**content, "state": RunState(content["state"])})
-        numbers = (progress.episode, progress.training_seconds, progress.total_steps, progress.run_seconds)
-        if not all(isinstance(n, (int, float)) and math.isfinite(n) and n >= 0 for n in numbers):
-            raise ValueError(f"a value of {numbers} is not allowed")
+        counts, times = (progress.episode, progress.total_steps), (progress.training_seconds, progress.run_seconds)
+        if not all(type(n) is int and 0 <= n <= MOST_COUNTED for n in counts):
+            raise ValueError("episode and total_steps must be whole numbers of at least 0")
+        if not all(type(t) in (int, float) and 0.0 <= t < math.inf for t in times):
+            raise ValueError("training_seconds and run_seconds must be finite numbers of at least 0")
         return run_id, progress
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error}): {_REMEDY}") from None

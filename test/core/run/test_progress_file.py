@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from franka_reacher_rl.core.loop.events import Progress, RunState
-from franka_reacher_rl.core.loop.progress_file import ProgressFile, read_progress
+from franka_reacher_rl.core.run.progress_file import ProgressFile, read_progress
 
 PROGRESS = Progress(RunState.RUNNING, 3, 12.5, 300, 20.25)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from franka_reacher_rl.core.base.documents import load_json
 from franka_reacher_rl.core.base.files import write_atomic
 
 COUNTERS_FILE = "learner.json"
@@ -37,10 +38,10 @@ class CountersFile:
     def lost(self, updates: int, stored_steps: int) -> str:
         """Return what this run had done beyond a checkpoint with these counters, in words; empty if unknown."""
         try:
-            note = json.loads(self._path.read_text()) if self._path else {}
+            note = load_json(self._path) if self._path else {}
             if note.get("run_id") != self._run_id:
                 return ""
             more, further = int(note["updates"]) - updates, int(note["stored_steps"]) - stored_steps
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return ""
         return f"lost since then: {max(0, more)} updates and {max(0, further)} steps"
