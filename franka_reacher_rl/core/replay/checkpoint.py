@@ -195,10 +195,10 @@ class Checkpointer:
         total = int(counters[0])
         if len(checksums) > total:
             raise OSError("it has more checksums than rows")
-        checksums = checksums[-self._replay.capacity :].astype(np.uint32)
-        first = total - len(checksums)
-        kept = self._segments.read(self._replay, first, total, checksums)
-        self._checksums[self._slots(first, total)] = checksums
+        expected = checksums[-self._replay.capacity :].astype(np.uint32)
+        first = total - len(expected)
+        kept = self._segments.read(self._replay, first, total, expected)
+        self._checksums[self._slots(first, total)] = expected
         return _Found(path, state, extra, first, kept, total)
 
     def _write(self, state: Arrays, total: int, updates: int, extra: str) -> None:

@@ -16,11 +16,13 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.robot_files.model_digest import model_digest
 from franka_reacher_rl.core.arm.robot_files.tighter import tighter
 from franka_reacher_rl.core.base.csv_file import read_rows
+from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.fields import to_mapping
 from franka_reacher_rl.core.base.files import without_none, write_atomic
 from franka_reacher_rl.core.base.paths import find_yaml
 from franka_reacher_rl.core.base.provenance import GRAPH_CODE, commit, digest_code, versions
 from franka_reacher_rl.core.base.settings import Setting
+from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, read_progress
 from franka_reacher_rl.core.run.run_state import holder, state_of
 
@@ -92,13 +94,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        found = yaml.safe_load(path.read_text())
+        found = load_yaml(path)
         if not isinstance(found["run"]["wiring"], str):
             raise TypeError("run.wiring is not a text")
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         earlier = max(folder.glob("manifest.*.yaml"), default=None, key=lambda each: each.name)
         remedy = f"copy {earlier.name} over it" if earlier else "start a new run with resume_weights:=" + str(folder)
-        reason = "it is empty" if not path.stat().st_size else repr(error)
+        reason = "it is empty" if not path.stat().st_size else shortened(repr(error), 200)
         raise ValueError(f"{path} is damaged ({reason}), so the run cannot be resumed from it: {remedy}") from None
     return dict(found)
 
@@ -106,8 +108,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _run_id(path: Path) -> str:
     """Return the identifier in a manifest; empty if there is none or it cannot be read."""
     try:
-        return str(yaml.safe_load(path.read_text())["run"].get("run_id", ""))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return str(load_yaml(path)["run"].get("run_id", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return ""
 
 

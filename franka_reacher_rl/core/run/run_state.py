@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from franka_reacher_rl.core.base.documents import load_json
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.loop.events import RunState
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, read_progress
@@ -170,7 +171,7 @@ def end_by_progress(folder: Path, run_id: str, otherwise: str) -> str:
 
 def _read_note(folder: Path) -> dict[str, object]:
     try:
-        note = json.loads((folder / NOTE_FILE).read_text())
+        note = load_json(folder / NOTE_FILE)
     except (OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}

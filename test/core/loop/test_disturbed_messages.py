@@ -37,6 +37,7 @@ class Trainer:
 
     stored: list[StepId] = field(default_factory=list)
     updates: int = 0
+    can_sample: bool = True
 
     def add(self, transition: Transition) -> None:
         self.stored.append(transition.observation.id)
