@@ -63,6 +63,7 @@ LOOK = """
 import signal, sys
 from pathlib import Path
 from franka_reacher_rl.core.run.run_state import holder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be inherited as ignored
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 print("up", flush=True)
 signal.sigwait({signal.SIGINT})
