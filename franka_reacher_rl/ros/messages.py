@@ -37,6 +37,7 @@ from franka_reacher_rl.core.task.summary import COLUMNS, CYCLE_COLUMNS, UNKNOWN,
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp
 from franka_reacher_rl.ros.standard_messages import bytes_msg, floats_msg, frame_from_msg, image_msg, time_from_msg
 
+MOST_AGE = 1e10  # s; that of a message without a stamp is the time since 1970
 LONGEST_TEXT = 2000  # characters
 MOST_STEPS = 200_000  # of an episode
 MOST_COUNTED = 10**15  # of updates or steps
@@ -171,7 +172,7 @@ def observation_from_msg(message: msgs.Observation) -> Observation:
         truncated=message.truncated,
         captured=steady_from_stamp(message.image.header.stamp),
         taken=steady_from_stamp(message.header.stamp),
-        lateness=number(message.lateness, "lateness"),
+        lateness=number(message.lateness, "lateness", MOST_AGE),
     )
 
 
@@ -201,11 +202,11 @@ def action_from_msg(message: msgs.Action) -> Action:
         id=StepId(message.episode, message.step),
         action=np.asarray(message.action, np.float32),
         policy_version=message.policy_version,
-        observation_age=number(message.observation_age, "observation_age"),
-        response_time=number(message.response_time, "response_time"),
-        policy_age=number(message.policy_age, "policy_age"),
+        observation_age=number(message.observation_age, "observation_age", MOST_AGE),
+        response_time=number(message.response_time, "response_time", MOST_AGE),
+        policy_age=number(message.policy_age, "policy_age", MOST_AGE),
         policy_age_steps=message.policy_age_steps,
-        lateness=number(message.lateness, "lateness"),
+        lateness=number(message.lateness, "lateness", MOST_AGE),
     )
 
 

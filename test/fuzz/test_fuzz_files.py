@@ -121,7 +121,7 @@ def test_a_text_that_is_no_such_document(kind: str, text: str, folder: Path) -> 
 
 
 @pytest.mark.parametrize("kind", LOADERS)
-@fuzzed()
+@fuzzed(0.3)
 @given(data=st.data())
 def test_a_document_with_other_values(kind: str, folder: Path, data: st.DataObject) -> None:
     fuzzing.count()
@@ -133,7 +133,7 @@ def test_a_document_with_other_values(kind: str, folder: Path, data: st.DataObje
 
 
 @pytest.mark.parametrize("kind", LOADERS)
-@fuzzed(0.5)
+@fuzzed(0.2)
 @given(data=st.data())
 def test_a_file_with_damaged_bytes(kind: str, folder: Path, data: st.DataObject) -> None:
     fuzzing.count()
@@ -181,7 +181,7 @@ NOTE = {"run_id": "1", "updates": 3, "stored_steps": 5}
 RUN = make_experiment("smoke").runs[0]
 
 
-@fuzzed(2)
+@fuzzed()
 @given(document=changed(PROGRESS) | documents(), whole=st.booleans(), data=st.data())
 @example(document={**PROGRESS, "episode": 10**400}, whole=True, data=None)
 @example(document={**PROGRESS, "run_seconds": float("inf")}, whole=True, data=None)
@@ -208,7 +208,7 @@ def test_counters(document: Any, whole: bool, data: st.DataObject, folder: Path)
     assert isinstance(CountersFile(folder, "1").lost(1, 2), str)
 
 
-@fuzzed()
+@fuzzed(0.3)
 @given(document=documents(), data=st.data(), whole=st.booleans())
 def test_run_specification_and_result(document: Any, whole: bool, data: st.DataObject, folder: Path) -> None:
     fuzzing.count()
@@ -232,7 +232,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@fuzzed()
+@fuzzed(0.3)
 @given(data=st.data())
 def test_tables_and_manifests_of_results(experiment: Path, data: st.DataObject) -> None:
     fuzzing.count()
