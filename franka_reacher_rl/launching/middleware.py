@@ -9,6 +9,7 @@ from franka_reacher_rl.core.base.paths import config_dir
 _FAST_DDS = "rmw_fastrtps_cpp"  # the default of the supported distributions
 # Variables that name a profile of Fast DDS, of version 2 and 3, and all by which the user configures its transports.
 _PROFILE_FILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_LOOPBACK = "udp_on_this_computer.xml"
 CHOSEN_BY = ("FASTDDS_BUILTIN_TRANSPORTS", *_PROFILE_FILES)
 
 
@@ -25,7 +26,16 @@ def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
     if not local:
         return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
     # For this range, rmw_fastrtps adds shared memory to whatever is configured: a profile restricts the range instead.
-    profile = str(config_dir() / "dds" / "udp_on_this_computer.xml")
+    profile = str(config_dir() / "dds" / _LOOPBACK)
     settings = {**dict.fromkeys(_PROFILE_FILES, profile), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
     # Where this variable is deprecated, setting it prints a warning.
     return settings | ({"ROS_LOCALHOST_ONLY": "0"} if "ROS_LOCALHOST_ONLY" in variables else {})
+
+
+def stays_on_this_computer(variables: Mapping[str, str]) -> bool:
+    """Return whether the nodes of a process with these environment variables are heard on this computer only."""
+    return (
+        variables.get("ROS_AUTOMATIC_DISCOVERY_RANGE") in ("LOCALHOST", "OFF")
+        or variables.get("ROS_LOCALHOST_ONLY") == "1"
+        or any(variables.get(name, "").endswith(_LOOPBACK) for name in _PROFILE_FILES)
+    )

@@ -41,22 +41,30 @@ class RunIdentity:
 
         def take(message: Any) -> None:
             if message.run_id != self.id:
-                self._refuse(message, f"of run {message.run_id[:40]!r}", self._stranger())
+                self.refuse_stranger(type(message).__name__, message.run_id)
                 return
             try:
                 callback(message)
             except ValueError as error:
-                self._refuse(message, str(error), "its sender is at fault")
+                self.refuse(type(message).__name__, str(error), "its sender is at fault")
 
         return take
 
-    def _stranger(self) -> str:
-        return (
+    def refuse_stranger(self, kind: str, run_id: str) -> None:
+        """Refuse a message of another run.
+
+        Args:
+            kind: Name of the message's type.
+            run_id: Its run.
+        """
+        remedy = (
             f"this is run {self.id!r}: another graph uses the same topics. End it, or give one of them another "
             "ROS_DOMAIN_ID or namespace"
         )
+        self.refuse(kind, f"of run {run_id[:40]!r}", remedy)
 
-    def _refuse(self, message: Any, reason: str, remedy: str) -> None:
+    def refuse(self, kind: str, reason: str, remedy: str) -> None:
+        """Count and report a refused message."""
         self.refused += 1
-        self.last_refusal = f"{type(message).__name__}: {reason}"
+        self.last_refusal = f"{kind}: {reason}"
         self._node.get_logger().warning(f"refused {self.last_refusal}; {remedy}", throttle_duration_sec=10.0)
