@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.duration import Duration
 
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
@@ -32,6 +34,8 @@ from franka_reacher_rl.ros.standard_messages import bytes_msg
 
 _STATUS_PERIOD = 1.0  # s
 _RECEIPT_PERIOD = 0.1  # s
+_ARRIVAL_PATIENCE = 15.0  # s for a policy to arrive on another host before the next one is sent all the same
+_ARRIVAL_POLL = 0.02  # s
 _LAST_PATIENCE = 30.0  # s without a transition after which the run's last ones are given up
 
 
@@ -69,6 +73,7 @@ class Learner(Node):
             raise ValueError(f"parameter policy_period = {period} is not allowed: 0 or more")
         if resume and not run_dir:
             raise ValueError("resume without run_dir: give the folder of the run")
+        self._policy_period = period
         self._run_dir = Path(run_dir) if run_dir else None
         self._counters = CountersFile(self._run_dir, self.run.id)
         keep_freed_memory()
@@ -88,7 +93,7 @@ class Learner(Node):
         self._status = msg.LearnerStatus()  # the last one published
         self._receipted = -1  # number of the last receipt
         self._last_episode, self._stored_at = 0, 0.0  # of the run; steady time of the last transition, s
-        self._connect(period)
+        self._connect()
         self._thread.start()
 
     def _restore(self, resume: bool) -> _Position:
@@ -116,10 +121,10 @@ class Learner(Node):
         extra = restored[0]
         return _Position(self._trainer.replay.newest, int(extra.get("received", 0)), int(extra.get("missing", 0)))
 
-    def _connect(self, policy_period: float) -> None:
+    def _connect(self) -> None:
         self._policies = self.create_publisher(msg.Policy, "~/policy", qos.LATCHED)
         self._inline_policies = self.create_publisher(msg.Policy, "~/policy_inline", qos.LATCHED)
-        self._inline: LatestSender[msg.Policy] = LatestSender(self._publish_inline, policy_period)
+        self._inline: LatestSender[msg.Policy] = LatestSender(self._publish_inline, self._policy_period)
         self._receipts = self.create_publisher(msg.Receipt, "~/receipt", qos.LATCHED)
         self._answers = self.create_publisher(msg.Tick, "~/update_done", qos.EVENT)
         self._statuses = self.create_publisher(msg.LearnerStatus, "~/status", qos.EVENT)
@@ -183,8 +188,18 @@ class Learner(Node):
             raise RuntimeError(self._reader.refusal)
         announcement = self._store.inline(blob.weights, blob.version)
         message = msg.Policy(stamp=announced.stamp, **vars(announcement))
-        message.weights = bytes_msg(blob.weights)
+        message.weights = bytes_msg(bytes(blob.weights))
         self._inline_policies.publish(message)
+        if self._policy_period:
+            self._wait_until_acknowledged()
+
+    def _wait_until_acknowledged(self) -> None:
+        """Wait until the last inline policy has arrived: over a lossy link, the next one would replace it before."""
+        listeners, end = self._inline_policies.get_subscription_count(), steady_seconds() + _ARRIVAL_PATIENCE
+        while steady_seconds() < end and self._inline_policies.get_subscription_count() == listeners:
+            if self._inline_policies.wait_for_all_acked(Duration(seconds=0)):
+                return
+            time.sleep(_ARRIVAL_POLL)
 
     def _publish_status(self) -> None:
         if (failure := self._thread.failure) is not None:

@@ -105,7 +105,7 @@ class Uplink(Node):
             "received": -1 if sender.received is None else sender.received,
             "lost": sender.lost,
             "not_stored": sender.dropped,
-            "spool_megabytes": f"{1e-6 * self._spool.bytes:.1f}",
+            "spool_megabytes": f"{1e-6 * self._spool.size:.1f}",
         }
         if sender.failure:
             return DiagnosticStatus.ERROR, f"transitions cannot be stored: {sender.failure}", values

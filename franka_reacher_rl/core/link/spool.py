@@ -67,7 +67,7 @@ class Spool:
         return self._next
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Bytes on disk."""
         return sum(segment.size for segment in self._segments)
 
@@ -81,14 +81,14 @@ class Spool:
         size = _RECORD.size + len(message)
         if size > self._limit:
             raise ValueError(f"a message of {len(message)} bytes does not fit into a spool of {self._limit} bytes")
-        while self._segments and self.bytes + size > self._limit:
+        while self._segments and self.size + size > self._limit:
             self._remove_oldest()
         while True:
             try:
                 self._segment_for(size).append(message)
                 break
             except OSError as error:
-                if error.errno not in _FULL or not self.bytes:
+                if error.errno not in _FULL or not self.size:
                     raise
                 self._remove_oldest()
         self._next += 1

@@ -44,7 +44,7 @@ def test_messages_are_read_by_their_numbers(tmp_path: Path) -> None:
 
 def test_an_empty_spool(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "new" / "folder", "run", LARGE)
-    assert (spool.oldest, spool.next, spool.bytes, spool.read(1)) == (1, 1, 0, None)
+    assert (spool.oldest, spool.next, spool.size, spool.read(1)) == (1, 1, 0, None)
 
 
 def test_a_restarted_process_goes_on(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_the_messages_of_another_run_are_removed(tmp_path: Path) -> None:
 def test_a_full_spool_loses_its_oldest_messages(tmp_path: Path) -> None:
     limit = 100 * (100 + RECORD)
     spool = filled(tmp_path, 250, limit)
-    assert spool.bytes <= limit
-    assert sum(path.stat().st_size for path in tmp_path.glob("*.spool")) == spool.bytes
+    assert spool.size <= limit
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.spool")) == spool.size
     numbers = held(spool)
     assert numbers == list(range(spool.oldest, 251)) and len(numbers) >= 90
     assert spool.read(1) == (spool.oldest, message(spool.oldest))
