@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--loss", type=float, default=0.0, help="fraction of packets that are lost")
     arguments = parser.parse_args()
     os.environ.setdefault("ROS_DOMAIN_ID", "63")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     hosts = TwoHosts(arguments.delay, arguments.loss)
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -22,7 +22,7 @@ def missing() -> str:
     """Why two hosts cannot be made here; empty: they can."""
     if os.geteuid():
         return "network namespaces need root"
-    for program in ("ip", "tc", "unshare"):
+    for program in ("ip", "tc", "unshare", "setpriv"):
         if shutil.which(program) is None:
             return f"there is no {program}"
     made = subprocess.run(["unshare", "--net", "--uts", "--mount", "true"], capture_output=True, text=True, check=False)
@@ -76,7 +76,7 @@ class TwoHosts:
 
     def launch(self, host: str, file: str, **arguments: str) -> HostLaunch:
         """Start one of the package's launch files on a host."""
-        words = ["ros2", "launch", str(ROOT / "launch" / f"{file}.launch.py")]
+        words = ["setpriv", "--pdeathsig", "TERM", "ros2", "launch", str(ROOT / "launch" / f"{file}.launch.py")]
         words += [f"{name}:={value}" for name, value in arguments.items()]
         inside = ["unshare", "--uts", "--mount", "--propagation", "private", "sh", "-c", _IN_HOST, host, *words]
         self._launches.append(HostLaunch(["ip", "netns", "exec", self._spaces[host], *inside]))
