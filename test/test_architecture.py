@@ -16,11 +16,12 @@ NAME = PACKAGE.name
 LAYERS: dict[str, set[str]] = {
     "core.base": set(),
     "core.arm": {"core.base"},
+    "core.link": {"core.base"},
     "core.replay": {"core.base"},
     "core.learning": {"core.base", "core.replay"},
     "core.policy": {"core.base", "core.learning"},
     "core.task": {"core.base", "core.arm"},
-    "core.loop": {"core.base", "core.arm", "core.replay", "core.learning", "core.policy", "core.task"},
+    "core.loop": {"core.base", "core.arm", "core.replay", "core.learning", "core.policy", "core.task", "core.link"},
     "core.run": {"core.base", "core.arm", "core.task", "core.loop"},
     "sim": {"core"},
     "cameras": {"core", "sim"},

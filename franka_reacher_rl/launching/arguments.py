@@ -22,6 +22,7 @@ CHOICES = {
     "rviz": ("true", "false"),
     "rqt": ("true", "false"),
     "use_sim_time": ("true", "false"),
+    "wiring": ("async", "sync"),
 }
 
 # Arguments that replace a node of the graph by another package's, and the node that each replaces.
@@ -76,13 +77,24 @@ ARGUMENTS = [
 ]
 
 
-def check_names(given: list[str]) -> None:
+# Further arguments of learner.launch.py and robot.launch.py.
+PART_ARGUMENTS = [
+    _argument("wiring", "async", "wiring of the whole graph"),
+    _argument("run", "", "name of the run, the same for learner.launch.py and robot.launch.py; required"),
+]
+
+
+def check_names(given: list[str], arguments: list[DeclareLaunchArgument] = ARGUMENTS) -> None:
     """Check the names of launch arguments, which launch itself ignores when they are misspelt.
+
+    Args:
+        given: The names on the command line.
+        arguments: The arguments of the launch file, by default those of a whole run.
 
     Raises:
         ValueError: An argument is unknown.
     """
-    known = [argument.name for argument in ARGUMENTS]
+    known = [argument.name for argument in arguments]
     for name in given:
         if name not in known:
             hint = did_you_mean(name, known)
@@ -109,7 +121,7 @@ def check_choices(values: dict[str, str]) -> None:
         ValueError: A value is not one of its argument's choices.
     """
     for name, allowed in CHOICES.items():
-        if values[name] not in allowed:
+        if values.get(name, allowed[0]) not in allowed:
             hint = did_you_mean(values[name], allowed)
             raise ValueError(f"{name}:={values[name]} is not allowed{hint}: give {' or '.join(allowed)}")
     if values["use_sim_time"] == "true":

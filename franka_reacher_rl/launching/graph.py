@@ -13,6 +13,7 @@ from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
+    DeclareLaunchArgument,
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
@@ -27,12 +28,13 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
 from launch_ros.ros_adapters import get_ros_node
 
-from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
+from franka_reacher_rl.launching.arguments import ARGUMENTS, PART_ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
 from franka_reacher_rl.launching.middleware import discovery_settings, enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.restarts import DELAY, MAX_DEATHS, WINDOW, Restarts
 from franka_reacher_rl.launching.run_end import RunEnd
+from franka_reacher_rl.launching.two_machines import Part, discovery_hint
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, EXIT_CANNOT_START, REALTIME_PRIORITY
 
@@ -50,11 +52,20 @@ def graph(wiring: str) -> LaunchDescription:
     return LaunchDescription([*ARGUMENTS, *local, OpaqueFunction(function=start, args=[wiring])])
 
 
-def start(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
-    """Return what starts the graph, or what ends the launch where its arguments are wrong."""
+def part_of_graph(part: Part) -> LaunchDescription:
+    """Return the launch description of one part of a run on two machines; an argument gives its wiring."""
+    return LaunchDescription([*_arguments(part), OpaqueFunction(function=start, args=["", part])])
+
+
+def _arguments(part: Part) -> list[DeclareLaunchArgument]:
+    return ARGUMENTS if part is Part.ALL else [*ARGUMENTS, *PART_ARGUMENTS]
+
+
+def start(context: LaunchContext, wiring: str, part: Part = Part.ALL) -> list[LaunchDescriptionEntity]:
+    """Return what starts the graph or a part of it, or what ends the launch where its arguments are wrong."""
     try:
-        check_names(names_on_command_line(context))
-        return _nodes(context, wiring)
+        check_names(names_on_command_line(context), _arguments(part))
+        return _nodes(context, wiring, part)
     except (OSError, ValueError) as error:
         return fail(context, f"error: {error}")
 
@@ -73,19 +84,27 @@ def _set_failed(context: LaunchContext, message: str) -> None:
     context.asyncio_loop.call_exception_handler({"message": message})
 
 
-def _nodes(context: LaunchContext, wiring: str) -> list[LaunchDescriptionEntity]:
-    values = {argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS}
-    plan = Plan(wiring, values)
+def _nodes(context: LaunchContext, wiring: str, part: Part) -> list[LaunchDescriptionEntity]:
+    values = {argument.name: context.launch_configurations[argument.name] for argument in _arguments(part)}
+    plan = Plan(wiring or values["wiring"], values, part)
+    hint = discovery_hint(os.environ, part) if part is not Part.ALL else ""
     end = RunEnd(Path(plan.run_dir), plan.run_id).handlers(context) if plan.run_dir else []
     nodes, restarts = [(name, _node(name, plan)) for name in plan.nodes], Restarts()
     return [
         LogInfo(msg=plan.summary()),
+        *([LogInfo(msg=hint)] if hint else []),
         *end,
         *(
             RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan, restarts)))
             for name, node in nodes
         ),
         *(node for _, node in nodes),
+        *(_views(plan, values) if part is not Part.LEARNER else []),
+    ]
+
+
+def _views(plan: Plan, values: dict[str, str]) -> list[LaunchDescriptionEntity]:
+    return [
         state_publisher(plan.robot_file, plan.namespace[1:], plan.frame_prefix, plan.params_file),
         *viewers(values, plan.robot, plan.namespace[1:], plan.frame_prefix),
     ]
@@ -113,7 +132,7 @@ def _node(name: str, plan: Plan) -> Node:
             REALTIME_PRIORITY: str(plan.priority(name)),
             **middleware_settings(os.environ),
         },
-        output_format="{line}" if name == "recorder" else "[{this.process_description.final_name}] {line}",
+        output_format="{line}" if plan.records(name) else "[{this.process_description.final_name}] {line}",
         respawn=True,  # unless the handler of its exit ends the launch
         respawn_delay=DELAY,
         sigterm_timeout=_SECONDS_TO_STOP,
@@ -137,7 +156,8 @@ def _on_exit(
                 _set_failed(context, f"error: {name} ended with exit code {code}")
             return None
         if code == 0:
-            return [Shutdown(reason="the run is complete" if name == "environment" else f"{name} ended")]
+            complete = name == ("learner" if plan.part is Part.LEARNER else "environment")
+            return [Shutdown(reason="the run is complete" if complete else f"{name} ended")]
         if code == EXIT_BAD_SETTINGS:
             return fail(context, f"error: {name} refused its settings; its message above says why")
         if code == EXIT_CANNOT_START and restarts.first(name):

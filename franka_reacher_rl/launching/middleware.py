@@ -9,6 +9,7 @@ from franka_reacher_rl.core.base.paths import PACKAGE, config_dir
 _FAST_DDS = "rmw_fastrtps_cpp"  # the default of the supported distributions
 # Variables that name a profile of Fast DDS, of version 2 and 3, and all by which the user configures its transports.
 _PROFILE_FILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_LOOPBACK = "udp_on_this_computer"
 CHOSEN_BY = ("FASTDDS_BUILTIN_TRANSPORTS", *_PROFILE_FILES)
 # Variables by which the user chooses who is discovered; ROS_LOCALHOST_ONLY is that of Humble, deprecated later.
 DISCOVERED_BY = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "ROS_DISCOVERY_SERVER")
@@ -45,7 +46,7 @@ def middleware_settings(variables: Mapping[str, str]) -> dict[str, str]:
     if not local or variables.get("ROS_STATIC_PEERS") or variables.get("ROS_DISCOVERY_SERVER"):
         return {**discovery, "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", **_profile("udp")}
     # For this range, rmw_fastrtps adds shared memory to whatever is configured: a profile restricts the range instead.
-    settings = {**_profile("udp_on_this_computer"), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
+    settings = {**_profile(_LOOPBACK), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
     # Where this variable is deprecated, setting it prints a warning.
     return settings | ({"ROS_LOCALHOST_ONLY": "0"} if "ROS_LOCALHOST_ONLY" in variables else {})
 
@@ -58,3 +59,12 @@ def enclave_arguments(node: str, variables: Mapping[str, str]) -> list[str]:
 
 def _profile(name: str) -> dict[str, str]:
     return dict.fromkeys(_PROFILE_FILES, str(config_dir() / "dds" / f"{name}.xml"))
+
+
+def stays_on_this_computer(variables: Mapping[str, str]) -> bool:
+    """Return whether the nodes of a process with these environment variables are heard on this computer only."""
+    return (
+        variables.get("ROS_AUTOMATIC_DISCOVERY_RANGE") in ("LOCALHOST", "OFF")
+        or variables.get("ROS_LOCALHOST_ONLY") == "1"
+        or any(variables.get(name, "").endswith(f"{_LOOPBACK}.xml") for name in _PROFILE_FILES)
+    )

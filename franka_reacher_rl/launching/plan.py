@@ -19,11 +19,12 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml
 from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.base.suggestions import did_you_mean
-from franka_reacher_rl.core.loop.wiring import SHARED, wires
+from franka_reacher_rl.core.loop.wiring import LEARNER_PART, wires
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE
 from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, Resumed
 from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
 from franka_reacher_rl.launching.parameter_file import check_parameter_file
+from franka_reacher_rl.launching.two_machines import Part, check_part, run_folder, run_name
 
 # SCHED_FIFO priorities of the nodes between the capture of a frame and its command. None of them waits for the learner.
 REALTIME = {
@@ -39,6 +40,11 @@ REALTIME = {
 STATE_PUBLISHER = "robot_state_publisher"  # the name of the node that publishes transforms
 
 LEARNER_TIMEOUT = 10.0  # s without a sign of life of the learner after which no episode begins
+# Least time between policies sent to another host, s. In sync the actor waits for each one.
+POLICY_PERIOD = {"sync": 0.0, "async": 0.5}
+
+# Nodes whose executable has another name.
+_EXECUTABLES = {"robot_recorder": "recorder"}
 
 _IMAGES = "camera/image_raw"
 
@@ -57,14 +63,19 @@ class Executable:
 
 
 class Plan:
-    """The nodes of a run and their parameters.
+    """The nodes of a run, or of one part of it, and their parameters.
 
     Raises:
         ValueError: An argument is not allowed; the message says what is.
     """
 
-    def __init__(self, wiring: str, values: dict[str, str]) -> None:
+    def __init__(self, wiring: str, values: dict[str, str], part: Part = Part.ALL) -> None:
         check_choices(values)
+        self.part = part
+        # A resumed run has a new identifier, so that leftovers of its earlier part are refused too.
+        self.run_id = uuid.uuid4().hex if part is Part.ALL else run_name(values["run"], part)
+        if part is not Part.ALL:
+            check_part(values, part)
         self._resumed = Resumed(values["resume"], wiring) if values["resume"] else None
         self._values = values = values | (self._resumed.arguments if self._resumed else {})
         self.wiring = wiring
@@ -79,7 +90,8 @@ class Plan:
         self.episodes = number("episodes", values["episodes"], int)
         self.minutes = number("training_minutes", values["training_minutes"], float)
         self._executables = {node: _executable(name, values[name]) for name, node in REPLACEMENTS.items()}
-        self._check_camera()
+        if part is not Part.LEARNER:
+            self._check_camera()
         self._check_policy()
         self._check_resumed_weights()
         self.params_file = _absolute(values["params_file"])
@@ -88,19 +100,23 @@ class Plan:
                 Path(self.params_file), [f"{self.namespace}/{name}" for name in (*self.nodes, STATE_PUBLISHER)]
             )
         self.run_dir = self._run_dir()
-        # A resumed run has a new identifier, so that leftovers of its earlier part are refused too.
-        self.run_id = uuid.uuid4().hex
 
     @property
     def nodes(self) -> list[str]:
-        """The names of the nodes of this run."""
+        """The names of the nodes of this run, or of its part."""
         left_out = set() if self.robot.simulated else {"sim_robot"}
         # A driver with a deadline of its own needs no guard, and another package's bridge brings what it needs.
         guarded = self.robot.driver.name == "topic" and not self.executable("robot_bridge").foreign
         left_out |= set() if guarded else {"command_guard"}
         left_out |= {"learner"} if self.evaluate else set()
         left_out |= {"camera"} if self._values["image_topic"] else set()
-        return [name for name in SHARED if name not in left_out]
+        if self.part is not Part.ALL:
+            left_out |= {name for name in self._wires if (name in LEARNER_PART) != (self.part is Part.LEARNER)}
+        return [name for name in self._wires if name not in left_out]
+
+    @property
+    def _wires(self) -> dict[str, dict[str, str]]:
+        return wires(self.wiring, evaluate=self.evaluate, two_machines=self.part is not Part.ALL)
 
     @property
     def command_topic(self) -> str:
@@ -112,14 +128,14 @@ class Plan:
 
     def executable(self, node: str) -> Executable:
         """Return the program of a node."""
-        return self._executables.get(node) or Executable(PACKAGE, node)
+        return self._executables.get(node) or Executable(PACKAGE, _EXECUTABLES.get(node, node))
 
     def remappings(self, node: str) -> list[tuple[str, str]]:
         """Return a node's remappings: its inputs and, of another package's node, its outputs.
 
         Such a node may name an output `x` or `~/x`, since the graph expects `<node>/x`.
         """
-        graph = wires(self.wiring, evaluate=self.evaluate)
+        graph = self._wires
         images = self._values["image_topic"] or _IMAGES
         inputs = {name: images if output == _IMAGES else output for name, output in graph[node].items()}
         if self.executable(node).foreign:
@@ -160,8 +176,11 @@ class Plan:
                 "run_dir": self.run_dir,
                 "resume": self._resumed is not None,
                 "resume_weights": _absolute(values["resume_weights"]),
+                "policy_period": POLICY_PERIOD[self.wiring],
+                "end_with_run": self.part is Part.LEARNER,
                 "learner.device": values["device"],
             },
+            "uplink": {"run_dir": self.run_dir},
             "robot_bridge": {"robot": robot, "address": values["address"], **frames},
             "command_guard": {"robot": robot},
             "sim_robot": {"robot": robot, **frames},
@@ -181,12 +200,17 @@ class Plan:
                 **length,
             },
         }
+        own["robot_recorder"] = own["recorder"]
         return {"run_id": self.run_id, **own.get(node, {})}
 
     def log_level(self, node: str) -> str:
         """Return the lowest severity that a node logs. The recorder's lines are the run's output and always shown."""
         level = self._values["log_level"]
-        return "info" if node == "recorder" and level != "debug" else level
+        return "info" if self.records(node) and level != "debug" else level
+
+    def records(self, node: str) -> bool:
+        """Return whether a node is a recorder, whose lines are the run's output."""
+        return self.executable(node) == Executable(PACKAGE, "recorder")
 
     def priority(self, node: str) -> int:
         """Return a node's real-time priority; 0: ordinary scheduling."""
@@ -201,6 +225,7 @@ class Plan:
         what += " from the networks of an earlier run" if self._values["resume_weights"] else ""
         which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
         where = f", namespace {self.namespace}" if self.namespace else ""
+        what += f" (run {self.run_id}, the {self.part.value}'s part)" if self.part is not Part.ALL else ""
         warning = f"; {self._resumed.warning}" if self._resumed and self._resumed.warning else ""
         return f"{what}, {self.wiring}, {which}{where}, {length}{warning}"
 
@@ -245,6 +270,8 @@ class Plan:
         if self._resumed:
             return str(self._resumed.folder)
         given = self._values["run_dir"]
+        if self.part is not Part.ALL:
+            return run_folder(given, self.run_id, self.part)
         if given != "auto":
             if given and (Path(given).expanduser() / "episodes.csv").exists():
                 raise ValueError(f"run_dir:={given} already contains a run: resume it with resume:={given}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
@@ -16,11 +17,17 @@ from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 from franka_reacher_rl.core.learning.networks import network_digest
 from franka_reacher_rl.core.loop import actor as loop
 from franka_reacher_rl.core.policy.policy import Policy
-from franka_reacher_rl.core.policy.policy_store import PolicyAnnouncement, PolicyReader
+from franka_reacher_rl.core.policy.policy_store import PolicyReader
 from franka_reacher_rl.core.task.frames import FrameStack
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns, steady_seconds
-from franka_reacher_rl.ros.messages import action_msg, observation_from_msg, tick_from_msg, transition_msg
+from franka_reacher_rl.ros.messages import (
+    action_msg,
+    announcement_from_msg,
+    observation_from_msg,
+    tick_from_msg,
+    transition_msg,
+)
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.standard_messages import floats_msg
@@ -63,6 +70,7 @@ class Actor(Node):
         self._ticks = self.create_subscription(msg.Tick, "tick", self.run.only(self._on_tick), qos.EVENT)
         if not from_file:
             self.create_subscription(msg.Policy, "policy", self.run.only(self._on_policy), qos.LATCHED)
+        self._inline: Subscription | None = None  # while the learner's shared memory is out of reach
         self._was_ready: bool | None = None
         self._ready_published = 0.0  # steady time, s
         self.steady_timer(0.1, self._publish_ready)
@@ -82,9 +90,12 @@ class Actor(Node):
             self._ready.publish(Bool(data=ready))
 
     def _on_policy(self, message: msg.Policy) -> None:
-        names = PolicyAnnouncement.__dataclass_fields__
-        announcement = PolicyAnnouncement(**{name: getattr(message, name) for name in names})
-        blob = self._reader.read(announcement, bytes(message.weights))
+        blob = self._reader.read(announcement_from_msg(message), memoryview(message.weights))
+        if self._reader.unreachable:
+            self._receive_inline()
+            return
+        if blob is not None and not len(message.weights):
+            self._receive_no_inline()
         if blob is None:
             raise ValueError(self._reader.refusal)
         try:
@@ -94,6 +105,19 @@ class Actor(Node):
             raise ValueError(f"policy {blob.version} is refused: {error}; {kept}") from None
         self._policies += 1
         self._follow(step)
+
+    def _receive_inline(self) -> None:
+        """Ask the learner for policies with their weights: it runs on another host or in another container."""
+        if self._inline is None:
+            self.get_logger().info(f"{self._reader.refusal}: policies are received inline")
+            callback = self.run.only(self._on_policy)
+            self._inline = self.create_subscription(msg.Policy, "policy_inline", callback, qos.LATCHED)
+
+    def _receive_no_inline(self) -> None:
+        if self._inline is not None:
+            self.get_logger().info("policies are received by shared memory")
+            self.destroy_subscription(self._inline)
+            self._inline = None
 
     def _on_tick(self, message: msg.Tick) -> None:
         self._follow(self._loop.on_tick(tick_from_msg(message)))

@@ -14,12 +14,13 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.graph_health import GraphHealth, Level, Report
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.base.suggestions import shortened
+from franka_reacher_rl.core.link.clock_comparison import ClockComparison
 from franka_reacher_rl.core.run.record import STATUS_COLUMNS, Record
 from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, last_recorded, manifest, write_manifest
 from franka_reacher_rl.core.task.console import Console
 from franka_reacher_rl.core.task.summary import CYCLE_COLUMNS, LEARNER_PARTS
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.clocks import steady_seconds
+from franka_reacher_rl.ros.clocks import stamp_ns, steady_seconds
 from franka_reacher_rl.ros.messages import learner_values_from_msg, summary_from_msg
 from franka_reacher_rl.ros.node import EXIT_CANNOT_START, RUN_ID, Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
@@ -67,7 +68,7 @@ class Recorder(Node):
         self._episode = last_recorded(Path(run_dir), self.run.id) if run_dir else 0
         self._record = self._open(Path(run_dir), run) if run_dir else None
         self._failed = False  # whether something could not be written
-        self._health = GraphHealth()
+        self._health, self._clocks = GraphHealth(), ClockComparison()
         self._published: Report | None = None
         self._node_names = self.get_namespace()[1:] + "/" if self.get_namespace() != "/" else ""
         self._states = self.create_publisher(DiagnosticStatus, "~/toplevel_state", qos.LATCHED)
@@ -129,6 +130,20 @@ class Recorder(Node):
                 self._check_run(status)
                 report = Report(Level(ord(status.level)), status.message)
                 self._health.take(steady_seconds(), name, report)
+                age = 1e-9 * (time.time_ns() - stamp_ns(array.header.stamp))
+                self._clocks.take(steady_seconds(), status.hardware_id, age)
+
+    def _clock_problem(self) -> str:
+        """Return whose clock differs and what to do, in words; empty: nobody's does."""
+        differing = self._clocks.differing()
+        if not differing:
+            return ""
+        sender, age = max(differing.items(), key=lambda item: abs(item[1]))
+        where = f"{1e3 * abs(age):.0f} ms in the {'future' if age < 0.0 else 'past'}"
+        return (
+            f"messages of {sender} are stamped {where}: ages across the computers (policy_age) are wrong by as much. "
+            "Synchronise their clocks with chrony or ptp4l; if they are, the link is that slow"
+        )
 
     def _check_run(self, status: DiagnosticStatus) -> None:
         """End the launch if another graph with the same names was running before; warn of one that starts later."""
@@ -138,7 +153,8 @@ class Recorder(Node):
         where = shortened(f"/{status.name.partition(':')[0]} on {status.hardware_id}", 200)
         node = f"its node {where} is of run {shortened(repr(other))}"
         text = (
-            f"another graph is running: {node}. End it, or start this one with another ROS_DOMAIN_ID or namespace:=NAME"
+            f"another graph is running: {node}. End it, or start this one with another ROS_DOMAIN_ID or "
+            "namespace:=NAME. If it is the other part of this run, give the same run:=NAME to both"
         )
         if time.monotonic() - self._started > _NEWCOMER:
             self.get_logger().error(text, throttle_duration_sec=10.0)
@@ -147,6 +163,8 @@ class Recorder(Node):
             self.finish(EXIT_CANNOT_START)
 
     def _publish_health(self) -> None:
+        if problem := self._clock_problem():
+            self.get_logger().warning(problem, throttle_duration_sec=60.0)
         overall = self._health.overall(steady_seconds())
         if overall == self._published:
             return
@@ -155,9 +173,10 @@ class Recorder(Node):
         self._states.publish(DiagnosticStatus(level=level, name=name, message=overall.message))
 
     def diagnose(self) -> Diagnosis:
-        record = self._record
+        record, clocks = self._record, self._clock_problem()
         if record is None:
-            return DiagnosticStatus.OK, "no run folder", {"episode": self._episode}
+            level = DiagnosticStatus.WARN if clocks else DiagnosticStatus.OK
+            return level, clocks or "no run folder", {"episode": self._episode}
         values = {"episode": self._episode, "folder": record.folder, "free": record.free()}
         if record.dropped or record.waiting:
             values |= {"waiting": record.waiting, "dropped": record.dropped}
@@ -166,6 +185,8 @@ class Recorder(Node):
         free = record.free_bytes()
         if free is not None and free < _LITTLE_SPACE:
             return DiagnosticStatus.WARN, f"{record.free()} left on the disk of {record.folder}", values
+        if clocks:
+            return DiagnosticStatus.WARN, clocks, values
         return DiagnosticStatus.OK, "writing", values
 
     def on_stop(self) -> None:

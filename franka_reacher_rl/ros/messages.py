@@ -33,6 +33,7 @@ from franka_reacher_rl.core.base.datatypes import (
 )
 from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.core.loop.events import EpisodeEnd
+from franka_reacher_rl.core.policy.policy_store import PolicyAnnouncement
 from franka_reacher_rl.core.task.summary import COLUMNS, CYCLE_COLUMNS, UNKNOWN, EpisodeSummary
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp
 from franka_reacher_rl.ros.standard_messages import bytes_msg, floats_msg, frame_from_msg, image_msg, time_from_msg
@@ -208,6 +209,11 @@ def action_from_msg(message: msgs.Action) -> Action:
         policy_age_steps=message.policy_age_steps,
         lateness=number(message.lateness, "lateness", MOST_AGE),
     )
+
+
+def announcement_from_msg(message: msgs.Policy) -> PolicyAnnouncement:
+    """Return the announcement of a policy."""
+    return PolicyAnnouncement(**{name: getattr(message, name) for name in PolicyAnnouncement.__dataclass_fields__})
 
 
 def transition_msg(transition: Transition) -> msgs.Transition:

@@ -15,6 +15,12 @@ EVENT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=Relia
 # Transitions: none may be lost while the learner is busy for seconds.
 HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 
+
+def last(depth: int) -> QoSProfile:
+    """Return a reliable profile that keeps the last messages, of which it may drop the oldest."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE)
+
+
 # Summaries of episodes: a recorder that starts anew receives the last ones again.
 SUMMARIES = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,

@@ -164,3 +164,39 @@ def test_a_missing_or_old_policy_is_reported(probe_after):
     probe.until(lambda: actor.diagnose()[0] == DiagnosticStatus.WARN)
     assert "the policy is 12 s old" in actor.diagnose()[1]
     around.writer.close()
+
+
+@pytest.mark.parametrize("reason", ["another host", "another /dev/shm"])
+def test_policies_out_of_reach_are_received_inline(probe_after, reason, capfd):
+    probe = probe_after(*PARAMETERS)
+    around = Around(probe, inline=True)
+    inline = probe.node.create_publisher(Policy, "policy_inline", qos.LATCHED)
+    probe.add(Actor())
+    weights = FlatWeights(around.sac.policy).bytes()
+
+    def announce(version):
+        message = Policy(**vars(around.writer.publish(weights, version)))
+        message.stamp = probe.node.get_clock().now().to_msg()
+        return message
+
+    beyond = announce(3)
+    if reason == "another host":
+        beyond.host = "gpu"
+    else:
+        beyond.shared_memory = "/dev/shm/franka_reacher_rl-policy-1-00000000"
+    around._policies.publish(beyond)
+    probe.until(inline.get_subscription_count)
+    assert "policies are received inline" in capfd.readouterr().err
+    with_weights = Policy(**vars(around.writer.inline(weights, 3)), weights=bytes_msg(bytes(weights)))
+    inline.publish(with_weights)
+    probe.until(lambda: around.ready and around.ready[-1].data)
+    around.observe(1, 0)
+    around.tick(1, 0, version=3)
+    probe.until(lambda: around.actions)
+    assert around.actions[0].policy_version == 3
+    around._policies.publish(announce(4))  # by shared memory
+    probe.until(lambda: not inline.get_subscription_count())
+    around.observe(1, 1)
+    around.tick(1, 1, version=4)
+    probe.until(lambda: len(around.actions) == 2)
+    around.writer.close()

@@ -14,10 +14,12 @@ from full_disk import small_disk
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId
 from franka_reacher_rl.core.base.datatypes import Transition as Row
+from franka_reacher_rl.core.link.sender import Gap
 from franka_reacher_rl.core.task.summary import LEARNER_PARTS
-from franka_reacher_rl.msg import LearnerStatus, Policy, Tick, Transition
+from franka_reacher_rl.msg import EpisodeSummary, LearnerStatus, Policy, Receipt, Tick, Transition
 from franka_reacher_rl.nodes.learner import Learner
 from franka_reacher_rl.ros import qos
+from franka_reacher_rl.ros.link.spooled_transitions import gap_msg
 from franka_reacher_rl.ros.messages import transition_msg
 
 PARAMETERS = [
@@ -33,7 +35,6 @@ PARAMETERS = [
         "learner.threads:=1",
         "learner.nice:=0",
         "learner.device:=cpu",
-        "policy_transport:=inline",
     )
     for argument in ("-p", value)
 ]
@@ -52,6 +53,21 @@ class Around:
         self.learner = probe.add(Learner())
         names = (self._rows, self._requests)
         probe.until(lambda: all(p.get_subscription_count() for p in names) and self.policies)
+
+    def spooled(self, number: int, episode: int, step: int, last: bool = False) -> None:
+        """Publish a transition as an uplink does."""
+        seen = Observation(
+            StepId(episode, step),
+            np.zeros((36, 64, 3), np.uint8),
+            np.zeros(21, np.float32),
+            1.0,
+            step == 0,
+            False,
+            last,
+        )
+        message = transition_msg(Row(seen, np.zeros(7, np.float32)))
+        message.number, message.run_id = number, self._run
+        self._rows.publish(message)
 
     def step(self, episode: int, step: int) -> Tick:
         """Publish a transition and request an answer to it."""
@@ -209,3 +225,72 @@ def test_a_policy_that_cannot_be_saved_is_reported(
         around.probe.close()
         assert "cannot be saved as" in capfd.readouterr().err
         assert not list((tmp_path / "run").rglob("*.tmp")) and not (tmp_path / "run" / "policy.safetensors").exists()
+
+
+def test_spooled_transitions_are_confirmed_and_a_restarted_learner_confirms_what_its_checkpoint_holds(
+    probe_after, tmp_path: Path
+) -> None:
+    arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}")
+    around = Around(probe_after(*arguments))
+    receipts = around.probe.listen(Receipt, "/learner/receipt", qos.LATCHED)
+    around.probe.until(lambda: receipts)
+    assert receipts[0].number == 0
+    for number in (1, 2, 2, 4, 3, 4):
+        around.spooled(number, 1, number - 1)
+    around.probe.until(lambda: receipts[-1].number == 4)
+    around._rows.publish(gap_msg(Gap(5, 7), ""))
+    around.spooled(8, 1, 7)
+    around.probe.until(lambda: receipts[-1].number == 8)
+    assert around.learner._trainer.stored_steps == 3 and len(around.learner._trainer.replay) == 5
+    assert around.learner.diagnose()[2]["transitions_missing"] == 3
+
+
+def test_a_checkpoint_keeps_the_number_of_its_run_only(probe_after, tmp_path: Path) -> None:
+    arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}")
+    first = Around(probe_after(*arguments, "-p", "run_id:=monday"), run="monday")
+    for number in range(1, 6):
+        first.spooled(number, 1, number - 1)
+    first.probe.until(lambda: first.learner._thread.received == 5)
+    first.probe.close()
+    rclpy.try_shutdown()
+    again = Around(probe_after(*arguments, "-p", "run_id:=monday"), run="monday")
+    receipts = again.probe.listen(Receipt, "/learner/receipt", qos.LATCHED)
+    again.probe.until(lambda: receipts)
+    assert receipts[0].number == 5 and receipts[0].run_id == "monday"
+    again.probe.close()
+    rclpy.try_shutdown()
+    resumed = Around(probe_after(*arguments, "-p", "run_id:=tuesday", "-p", "resume:=true"), run="tuesday")
+    assert resumed.learner._thread.received == 0
+
+
+def test_policies_are_sent_inline_while_someone_listens_at_a_capped_rate(probe_after) -> None:
+    around = Around(probe_after(*PARAMETERS, "-p", "policy_period:=3600.0"))
+    for step in range(6):
+        around.step(1, step)
+    inline = around.probe.listen(Policy, "/learner/policy_inline", qos.LATCHED)
+    around.probe.until(lambda: inline)
+    newest = around.policies[-1]
+    assert inline[-1].version == newest.version and not newest.weights and not inline[-1].shared_memory
+    assert len(inline[-1].weights) == inline[-1].size == newest.size and inline[-1].crc == newest.crc
+    assert inline[-1].stamp == newest.stamp
+    sent = len(inline)
+    for step in range(6, 9):
+        around.step(1, step)
+    around.probe.until(lambda: around.policies[-1].version > newest.version)
+    assert len(inline) == sent, "the next one is due in an hour"
+    late = around.probe.listen(Policy, "/learner/policy_inline", qos.LATCHED)
+    around.probe.until(lambda: late and late[-1].version == around.policies[-1].version)
+
+
+def test_the_learner_of_a_part_ends_once_the_last_episode_is_stored(probe_after) -> None:
+    around = Around(probe_after(*PARAMETERS, "-p", "end_with_run:=true"))
+    summaries = around.probe.node.create_publisher(EpisodeSummary, "/episode", qos.SUMMARIES)
+    around.probe.until(summaries.get_subscription_count)
+    summaries.publish(EpisodeSummary(episode=1))
+    summaries.publish(EpisodeSummary(episode=2, last=True))
+    around.probe.until(lambda: around.learner._last_episode == 2)
+    around.spooled(1, 2, 0)
+    around.probe.until(lambda: around.learner._thread.received == 1)
+    assert around.learner.exit_code is None, "the rest of the episode is on its way"
+    around.spooled(2, 2, 1, last=True)
+    around.probe.until(lambda: around.learner.exit_code == 0)

@@ -61,7 +61,7 @@ PARAMETERS = [
         *("image.width:=16", "image.height:=16", "image.crop_fraction:=0.1", f"seed:={SEED}"),
         *("network.channels:=[4, 4]", "network.strides:=[2, 2]", "network.hidden:=[8, 8]"),
         *("learner.batch_size:=4", "learner.warmup_steps:=6", "learner.device:=cpu", "learner.threads:=1"),
-        *("learner.nice:=0", "learner.prefetch:=false", "policy_transport:=inline"),
+        *("learner.nice:=0", "learner.prefetch:=false"),
     )
     for argument in ("-p", value)
 ]

@@ -6,7 +6,9 @@ import csv
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -17,6 +19,7 @@ from franka_reacher_rl.msg import EpisodeSummary
 from franka_reacher_rl.nodes.recorder import Recorder
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.node import EXIT_CANNOT_START
+from franka_reacher_rl.ros.standard_messages import time_msg
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,3 +110,23 @@ def test_its_lines_are_printed_as_they_are(tmp_path):
     variables.pop("RCUTILS_CONSOLE_OUTPUT_FORMAT", None)
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60.0)
     assert ended.returncode == 2 and ended.stderr.startswith("cannot start: no robot 'nowhere'")
+
+
+@pytest.mark.parametrize(("ahead", "when"), [(0.3, "future"), (-0.3, "past")])
+def test_a_clock_of_another_computer_that_differs_is_named(probe_after, ahead, when):
+    recorder = probe_after("-p", "run_id:=monday").add(Recorder())
+    now = 0.0
+
+    def report(host: str, stamp: float) -> None:
+        array = DiagnosticArray(status=[DiagnosticStatus(name="learner: updates", hardware_id=host)])
+        array.header.stamp = time_msg(stamp)
+        recorder._on_diagnostics(array)
+
+    for _ in range(25):
+        now += 1.0
+        with mock.patch("franka_reacher_rl.nodes.recorder.steady_seconds", lambda: now):  # noqa: B023
+            report("gpu", time.time() + ahead)
+            report("here", time.time())
+    level, message, _ = recorder.diagnose()
+    assert level == DiagnosticStatus.WARN and "messages of gpu are stamped" in message and "chrony" in message
+    assert f" ms in the {when}" in message

@@ -57,6 +57,7 @@ class Learner:
         self._trainer, self._stopwatch = trainer, stopwatch
         self._budget, self._gate = budget, RequestGate(budget)
         self._newest = StepId(0, 0)
+        self.ended = 0  # the last episode whose final observation is stored
 
     def on_transition(self, transition: Transition) -> None:
         """Store a transition.
@@ -68,6 +69,8 @@ class Learner:
             raise ValueError(f"{transition.observation.id} has arrived after {self._newest}: it is a repetition")
         self._trainer.add(transition)
         self._newest = transition.observation.id
+        if transition.observation.last:
+            self.ended = self._newest.episode
 
     def on_request(self, tick: Tick) -> None:
         """Take an update request."""

@@ -11,6 +11,8 @@ from franka_reacher_rl.core.base.settings import LearnerSettings
 from franka_reacher_rl.core.learning.machine import prepare_learner
 from franka_reacher_rl.core.learning.stopwatch import Stopwatch
 from franka_reacher_rl.core.learning.trainer import Trainer
+from franka_reacher_rl.core.link.receiver import Receiver
+from franka_reacher_rl.core.link.sender import Gap
 from franka_reacher_rl.core.loop.gate import UpdateBudget
 from franka_reacher_rl.core.loop.learner import Learner
 
@@ -53,6 +55,7 @@ class UpdateThread:
         self.stopwatch = Stopwatch()
         budget = UpdateBudget(settings.warmup_steps, settings.max_updates_per_step)
         self._rules = Learner(trainer, budget, self.stopwatch)
+        self._receiver = Receiver()
         self._changed = threading.Condition()
         self._stopping = self._updated = False
         self._checkpoint_due = time.monotonic()  # the first policy is saved at once
@@ -81,15 +84,63 @@ class UpdateThread:
             self._rules.on_transition(transition)
             self._changed.notify()
 
+    def on_spooled(self, number: int, transition: Callable[[], Transition]) -> None:
+        """Take a transition that a spool has numbered. One that is not the next is ignored, since the spool repeats it.
+
+        Args:
+            number: Its number.
+            transition: Returns it.
+
+        Raises:
+            ValueError: It cannot be converted or stored; it counts as received.
+        """
+        with self._changed:
+            if self._receiver.accept(number):
+                self._rules.on_transition(transition())
+                self._changed.notify()
+
+    def on_gap(self, gap: Gap) -> None:
+        """Take note of transitions that their spool does not have any more."""
+        with self._changed:
+            self._receiver.skip(gap.first, gap.last)
+
+    @property
+    def received(self) -> int:
+        """Number of the last spooled transition that was received, with all before it."""
+        return self._receiver.received
+
+    @property
+    def missing(self) -> int:
+        """Number of transitions that their spool has lost."""
+        return self._receiver.missing
+
+    @property
+    def ended(self) -> int:
+        """Number of the last episode whose final observation is stored."""
+        return self._rules.ended
+
     def on_request(self, tick: Tick) -> None:
         """Take an update request."""
         with self._changed:
             self._rules.on_request(tick)
             self._changed.notify()
 
-    def resume_after(self, newest: StepId) -> None:
-        """Continue a run whose stored transitions end with this step; before `start`."""
+    def resume_after(self, newest: StepId, received: int = 0, missing: int = 0) -> None:
+        """Continue a run whose stored transitions end with a step; before `start`.
+
+        Args:
+            newest: The step.
+            received: Number of the last spooled transition that was received.
+            missing: Transitions that their spool has lost.
+        """
         self._rules.resume_after(newest)
+        self._receiver = Receiver(received, missing)
+
+    def save(self, wait: bool = False) -> bool:
+        """Save a checkpoint between two updates; see `Trainer.save`."""
+        with self._changed:  # no transition arrives meanwhile, so the rows are those that `received` counts
+            extra = {"run_id": self._run_id, "received": self._receiver.received, "missing": self._receiver.missing}
+            return self._trainer.save(extra, wait=wait)
 
     def _run(self) -> None:
         try:
@@ -135,7 +186,7 @@ class UpdateThread:
         due = now >= self._checkpoint_due and not self._trainer.saving  # else as soon as the last one is written
         if period and due and not self.stopped:
             with self.stopwatch.part("checkpointing"):
-                self._trainer.save({"run_id": self._run_id})
+                self.save()
             self._checkpoint_due = now + period
             if self._trainer.problem:
                 self._stop_updates()

@@ -29,7 +29,11 @@ SHARED: Wires = {
         "rearm": "robot_bridge/rearm",
         "place_target": "sim_robot/place_target",
     },
-    "actor": {"observation": "environment/observation", "policy": "learner/policy"},
+    "actor": {
+        "observation": "environment/observation",
+        "policy": "learner/policy",
+        "policy_inline": "learner/policy_inline",  # subscribed to where the learner's shared memory is out of reach
+    },
     "learner": {"transition": "actor/transition"},
     "robot_bridge": {"velocity_command": "actor/velocity_command"},
     "command_guard": {},
@@ -54,16 +58,25 @@ WIRINGS: Mapping[str, Wires] = {
     },
 }
 
+# With the learner on another computer, `uplink` sends the transitions, and each computer has a recorder.
+TWO_MACHINES: Wires = {
+    "learner": {"transition": "uplink/transition", "episode": "environment/episode"},
+    "uplink": {"transition": "actor/transition", "receipt": "learner/receipt"},
+    "robot_recorder": SHARED["recorder"],
+}
+LEARNER_PART = ("learner", "recorder")  # nodes at the learner's computer; all others run at the arm
+
 # Without a learner, the actor acts on each observation as it comes.
 EVALUATION: Wires = {"actor": {"tick": "environment/cycle"}}
 
 
-def wires(wiring: str, *, evaluate: bool = False) -> dict[str, dict[str, str]]:
+def wires(wiring: str, *, evaluate: bool = False, two_machines: bool = False) -> dict[str, dict[str, str]]:
     """Return every node's inputs and the outputs that feed them.
 
     Args:
         wiring: `sync` or `async`.
         evaluate: Whether a saved policy runs without a learner.
+        two_machines: Whether the learner runs on another computer.
 
     Raises:
         ValueError: There is no such wiring.
@@ -71,4 +84,6 @@ def wires(wiring: str, *, evaluate: bool = False) -> dict[str, dict[str, str]]:
     if wiring not in WIRINGS:
         raise ValueError(f"unknown wiring {wiring!r}: choose {' or '.join(WIRINGS)}")
     chosen = EVALUATION if evaluate else WIRINGS[wiring]
-    return {node: {**inputs, **chosen.get(node, {})} for node, inputs in SHARED.items()}
+    split = TWO_MACHINES if two_machines else {}
+    nodes = [*SHARED, *(node for node in split if node not in SHARED)]
+    return {node: {**SHARED.get(node, {}), **chosen.get(node, {}), **split.get(node, {})} for node in nodes}

@@ -52,7 +52,7 @@ class Policy:
         """Set the noise generator to the start of an episode's stream."""
         self._generator.manual_seed(torch_seed(self._seed, "policy_noise", episode))
 
-    def load(self, weights: bytes | Weights) -> None:
+    def load(self, weights: bytes | memoryview | Weights) -> None:
         """Load new weights, given as safetensors bytes or as arrays.
 
         Raises:
@@ -60,7 +60,7 @@ class Policy:
         """
         if not isinstance(weights, Mapping):
             try:
-                tensors = safetensors.torch.load(bytes(weights))
+                tensors = safetensors.torch.load(weights if isinstance(weights, bytes) else bytes(weights))
             except (safetensors.SafetensorError, ValueError, LookupError, TypeError) as error:
                 raise ValueError(f"policy weights are damaged: {error}") from None
         else:

@@ -52,7 +52,7 @@ class PolicyBlob(NamedTuple):
     """Weights as read, possibly of a newer version than announced."""
 
     version: int
-    weights: bytes
+    weights: bytes | memoryview
 
 
 class PolicyWriter:
@@ -147,8 +147,9 @@ class PolicyReader:
         self._map: mmap.mmap | None = None
         self._path = ""
         self.refusal = ""
+        self.unreachable = False  # whether the last policy was refused because its file cannot be opened here
 
-    def read(self, announcement: PolicyAnnouncement, inline: bytes = b"") -> PolicyBlob | None:
+    def read(self, announcement: PolicyAnnouncement, inline: bytes | memoryview = b"") -> PolicyBlob | None:
         """Read the announced policy, or a newer one if it has been overwritten.
 
         Args:
@@ -158,7 +159,7 @@ class PolicyReader:
         Returns:
             The policy, or None if it is refused or no longer available; `refusal` then has the reason.
         """
-        self.refusal = self._mismatch(announcement)
+        self.refusal, self.unreachable = self._mismatch(announcement), False
         if self.refusal:
             return None
         if inline:
@@ -204,9 +205,9 @@ class PolicyReader:
             return False
         if announcement.host != host_name():
             self.refusal = (
-                f"policy {announcement.version} is in the memory of {announcement.host!r}, this is {host_name()!r}: "
-                "set the learner's policy_transport to inline"
+                f"policy {announcement.version} is in the memory of {announcement.host!r}, this is {host_name()!r}"
             )
+            self.unreachable = True
             return False
         if announcement.shared_memory == self._path:
             return True
@@ -216,8 +217,9 @@ class PolicyReader:
         except (OSError, ValueError) as error:
             self.refusal = (
                 f"cannot open {announcement.shared_memory} ({error}): the learner has exited, or it runs in a "
-                "container with another /dev/shm; in that case set its policy_transport to inline"
+                "container with another /dev/shm"
             )
+            self.unreachable = True
             return False
         self._path = announcement.shared_memory
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from franka_reacher_rl.core.base.datatypes import Observation, StepId, Tick, Transition
 from franka_reacher_rl.core.base.settings import LearnerSettings
+from franka_reacher_rl.core.link.sender import Gap
 from franka_reacher_rl.core.loop.update_thread import UpdateThread
 
 
@@ -45,8 +47,10 @@ class Trainer:
         self.updates -= 1
         return False
 
-    def save(self, extra: dict[str, str]) -> None:
+    def save(self, extra: dict[str, Any] | None = None, wait: bool = False) -> bool:
         self.saves += 1
+        self.extra = extra
+        return True
 
 
 class Thread:
@@ -151,7 +155,7 @@ def test_a_failing_update_ends_the_thread_and_is_kept(make: Callable[..., Thread
 def test_the_first_policy_and_the_first_update_are_saved_at_once(make: Callable[..., Thread]) -> None:
     thread = make(checkpoint_period=3600.0)
     saved: list[int] = []
-    thread.trainer.save = lambda extra: saved.append(thread.trainer.updates)  # type: ignore[method-assign]
+    thread.trainer.save = lambda extra, wait: saved.append(thread.trainer.updates)  # type: ignore[assignment]
     for step in range(4):
         thread.step(step)
     thread.under_test.stop(timeout=5.0)
@@ -233,3 +237,69 @@ def test_nothing_is_updated_while_no_transition_is_held(make: Callable[..., Thre
     thread.trainer.can_sample = True
     thread.step(4)
     assert thread.trainer.updates == 1
+
+
+def test_spooled_transitions_are_stored_once_and_in_order(make: Callable[..., Thread]) -> None:
+    thread = make()
+    under_test = thread.under_test
+    for number, step in ((1, 0), (1, 0), (3, 2), (2, 1), (2, 1), (3, 2)):
+        under_test.on_spooled(number, lambda step=step: row(step))  # type: ignore[misc]
+    assert thread.trainer.stored_steps == 2 and under_test.received == 3 and under_test.missing == 0
+    under_test.on_gap(Gap(4, 9))
+    under_test.on_spooled(10, lambda: row(9))
+    assert under_test.received == 10 and under_test.missing == 6 and thread.trainer.stored_steps == 3
+
+
+def test_a_spooled_transition_that_cannot_be_stored_is_not_asked_for_again(make: Callable[..., Thread]) -> None:
+    thread = make()
+
+    def damaged() -> Transition:
+        raise ValueError("image has 3 bytes")
+
+    with pytest.raises(ValueError, match="3 bytes"):
+        thread.under_test.on_spooled(1, damaged)
+    with pytest.raises(ValueError, match="not finite"):
+        thread.under_test.on_spooled(2, lambda: row(0, reward=float("nan")))
+    thread.under_test.on_spooled(3, lambda: row(1))
+    assert thread.under_test.received == 3 and thread.trainer.stored_steps == 1
+
+
+def test_a_checkpoint_has_the_number_of_the_last_row_it_holds(make: Callable[..., Thread]) -> None:
+    thread = make()
+    seen: list[tuple[int, int]] = []
+    added = threading.Event()
+
+    def save(extra: dict[str, Any], wait: bool) -> bool:
+        writer = threading.Thread(target=add, daemon=True)
+        writer.start()  # a transition arrives while the rows are copied
+        added.wait(0.2)
+        seen.append((extra["received"], thread.trainer.stored_steps))
+        return True
+
+    def add() -> None:
+        thread.under_test.on_spooled(3, lambda: row(3))
+        added.set()
+
+    for number in (1, 2):
+        thread.under_test.on_spooled(number, lambda number=number: row(number))  # type: ignore[misc]
+    thread.trainer.save = save  # type: ignore[method-assign, assignment]
+    thread.under_test.save()
+    assert seen == [(2, 2)]
+    assert added.wait(5.0) and thread.under_test.received == 3
+
+
+def test_a_restored_thread_continues_after_the_last_number(make: Callable[..., Thread]) -> None:
+    thread = Thread()
+    thread.under_test.resume_after(StepId(1, 5), received=6, missing=1)
+    thread.under_test.on_spooled(6, lambda: row(5))
+    thread.under_test.on_spooled(7, lambda: row(6))
+    assert (thread.under_test.received, thread.under_test.missing, thread.trainer.stored_steps) == (7, 1, 1)
+
+
+def test_the_end_of_an_episode_is_noticed_once_its_final_observation_is_stored(make: Callable[..., Thread]) -> None:
+    thread = make()
+    thread.step(0)
+    assert thread.under_test.ended == 0
+    final = row(1)
+    thread.under_test.on_transition(replace(final, observation=replace(final.observation, truncated=True)))
+    assert thread.under_test.ended == 1
