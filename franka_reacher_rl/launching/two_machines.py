@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
-import yaml
-
 from franka_reacher_rl.core.loop.events import RunState
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, read_progress
+from franka_reacher_rl.core.run.run_folder import recorded_run
 from franka_reacher_rl.launching.middleware import middleware_settings, stays_on_this_computer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -72,7 +71,7 @@ def run_folder(given: str, run: str, part: Part) -> str:
     if not given:
         return ""
     folder = (Path(f"runs/{run}_{part.value}") if given == "auto" else Path(given).expanduser()).absolute()
-    if (folder / "episodes.csv").exists() and _recorded_run(folder) != run:
+    if (folder / "episodes.csv").exists() and recorded_run(folder) != run:
         raise ValueError(f"{folder} contains another run: give another run:=NAME or run_dir, or resume:={folder}")
     progress = read_progress(folder / PROGRESS_FILE)
     if progress and progress[0] == run and progress[1].state in (RunState.COMPLETE, RunState.ABORTED):
@@ -95,11 +94,3 @@ def discovery_hint(variables: Mapping[str, str], part: Part) -> str:
         "ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET and the same ROS_DOMAIN_ID, in a network that you trust; see "
         "docs/two_machines.md"
     )
-
-
-def _recorded_run(folder: Path) -> str:
-    """Return the identifier of the run that a folder has recorded; empty if that cannot be read."""
-    try:
-        return str(yaml.safe_load((folder / "manifest.yaml").read_text())["run"]["run_id"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return ""

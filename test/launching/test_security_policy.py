@@ -6,7 +6,7 @@ import pytest
 from permissions import PROFILES, ROOT, allowed
 
 from franka_reacher_rl.core.base.paths import PACKAGE
-from franka_reacher_rl.core.loop.wiring import SHARED, WIRINGS, wires
+from franka_reacher_rl.core.loop.wiring import SHARED, TWO_MACHINES, WIRINGS, wires
 
 # Inputs of the environment that are no topics.
 SERVICES = {"finish", "rearm", "place_target"}
@@ -15,7 +15,7 @@ ACTIONS = {"move_to"}
 
 
 def test_every_node_has_an_enclave_of_its_own() -> None:
-    assert set(PROFILES) == {*SHARED, "robot_state_publisher", "operator"}
+    assert set(PROFILES) == {*SHARED, *TWO_MACHINES, "robot_state_publisher", "operator"}
     paths = {
         enclave.attrib["path"]: [p.attrib["node"] for p in enclave.iter("profile")] for enclave in ROOT.iter("enclave")
     }
@@ -23,9 +23,10 @@ def test_every_node_has_an_enclave_of_its_own() -> None:
     assert not [part for part in ROOT.iter() if "DENY" in part.attrib.values()], "what is not allowed is denied"
 
 
+@pytest.mark.parametrize("two_machines", [False, True])
 @pytest.mark.parametrize("wiring", WIRINGS)
-def test_every_connection_is_allowed_on_both_sides(wiring: str) -> None:
-    for node, inputs in wires(wiring).items():
+def test_every_connection_is_allowed_on_both_sides(wiring: str, two_machines: bool) -> None:
+    for node, inputs in wires(wiring, two_machines=two_machines).items():
         for name, output in inputs.items():
             source, full = output.partition("/")[0], f"/{output}"
             if name in ACTIONS:

@@ -63,7 +63,7 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """
     path, run = folder / MANIFEST, content["run"]
     if path.exists():
-        if run.get("run_id") and _run_id(path) == run["run_id"]:
+        if run.get("run_id") and recorded_run(folder) == run["run_id"]:
             return
         write_atomic(folder / f"manifest.{int(path.stat().st_mtime)}.yaml", path.read_bytes())
     params_file = run.get("params_file")
@@ -77,7 +77,7 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
 def last_recorded(folder: Path, run_id: str) -> int:
     """Return the last recorded episode of a run whose recorder starts anew; 0 if the folder is of no or another run."""
     try:
-        if not run_id or _run_id(folder / MANIFEST) != run_id:
+        if not run_id or recorded_run(folder) != run_id:
             return 0
         rows, _ = read_rows(folder / EPISODES)
         return int(rows[-1]["episode"]) if rows else 0
@@ -105,10 +105,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def _run_id(path: Path) -> str:
-    """Return the identifier in a manifest; empty if there is none or it cannot be read."""
+def recorded_run(folder: Path) -> str:
+    """Return the identifier of the run that a folder has recorded; empty if there is none or it cannot be read."""
     try:
-        return str(load_yaml(path)["run"].get("run_id", ""))
+        return str(load_yaml(folder / MANIFEST)["run"].get("run_id", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
 

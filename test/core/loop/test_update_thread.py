@@ -166,7 +166,7 @@ def test_a_checkpoint_that_is_due_while_another_is_written_is_saved_after_it(mak
     thread = make(checkpoint_period=3600.0)
     saved: list[int] = []
 
-    def save(extra: dict[str, str]) -> None:
+    def save(extra: dict[str, str], wait: bool = False) -> None:
         saved.append(thread.trainer.updates)
         thread.trainer.saving = True
 

@@ -70,7 +70,7 @@ def test_an_overwritten_version_gives_a_newer_one(tmp_path: Path) -> None:
     [
         ({"network": "other"}, "another network"),
         ({"run_id": "other"}, "run 'other', this is run 'run'"),
-        ({"host": "elsewhere"}, "inline"),
+        ({"host": "elsewhere"}, "in the memory of 'elsewhere'"),
         ({"shared_memory": "/nonexistent/file"}, "cannot open"),
         ({"shared_memory": ""}, "without weights"),
         ({"version": 7}, "not in"),
