@@ -185,7 +185,7 @@ class HostLaunch:
 
 
 def _without_choices(variables: Mapping[str, str]) -> dict[str, str]:
-    chosen = ("ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS", "FASTDDS_BUILTIN_TRANSPORTS")
+    chosen = ("ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS")
     return {name: value for name, value in variables.items() if name not in chosen}
 
 
