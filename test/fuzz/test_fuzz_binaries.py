@@ -145,7 +145,7 @@ def test_checkpoints(checkpoints: Path, data: st.DataObject) -> None:
     except ValueError as error:
         assert str(error)
     else:
-        assert restored is None or (restored[0] == {"done": 1} and len(replay) == 20)
+        assert restored is None or (restored[0] == {"done": 1} and len(replay) <= 20)
 
 
 @pytest.fixture(scope="module")

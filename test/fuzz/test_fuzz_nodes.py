@@ -30,7 +30,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import StepId
 from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 from franka_reacher_rl.core.learning.networks import make_policy, network_digest
-from franka_reacher_rl.core.loop.wiring import SHARED, WIRINGS, wires
+from franka_reacher_rl.core.loop.wiring import WIRINGS, wires
 from franka_reacher_rl.core.policy.policy_store import PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
 from franka_reacher_rl.drivers.topic import TopicDriver
@@ -46,6 +46,7 @@ from franka_reacher_rl.nodes.reward import Reward
 from franka_reacher_rl.nodes.robot_bridge import RobotBridge
 from franka_reacher_rl.nodes.robot_state_publisher import RobotStatePublisher
 from franka_reacher_rl.nodes.sim_robot import SimRobot
+from franka_reacher_rl.nodes.uplink import Uplink
 from franka_reacher_rl.ros import node as node_module
 from franka_reacher_rl.ros.clocks import stamp_from_steady, stamp_ns, steady_ns
 from franka_reacher_rl.ros.standard_messages import bytes_msg, image_msg
@@ -67,11 +68,10 @@ PARAMETERS = {
     "learner.replay_capacity": 200,
     "learner.device": "cpu",
     "learner_timeout": 10.0,
-    "policy_transport": "inline",
 }
 NODES = [
     Actor, Camera, CommandGuard, Display, Environment, Learner, Recorder, Reward, RobotBridge, RobotStatePublisher,
-    SimRobot,
+    SimRobot, Uplink,
 ]  # fmt: skip
 START = Robot.load("panda_sim").start_middle().tolist()
 FRAME = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
@@ -168,7 +168,7 @@ def valid(kind: Any) -> Any:
     if kind is DiagnosticArray:
         status = DiagnosticStatus(name="camera: frames", values=[KeyValue(key="run_id", value=RUN)])
         return DiagnosticArray(header=header, status=[status])
-    if kind in (msg.Tick, msg.Action, msg.LearnerStatus):
+    if kind in (msg.Tick, msg.Action, msg.LearnerStatus, msg.Receipt):
         made = kind(run_id=RUN)
         return made
     return {
@@ -233,6 +233,7 @@ def topics() -> list[str]:
         "Learner/update_request", "Recorder/diagnostics", "Recorder/episode", "Recorder/learner_status", "Reward/image",
         "RobotBridge/command_guard/heartbeat", "RobotBridge/sim_robot/joint_states", "RobotBridge/velocity_command",
         "RobotStatePublisher/joint_states", "SimRobot/sim_robot/commands",
+        "Uplink/receipt", "Uplink/transition",
     ]  # fmt: skip
 
 
@@ -345,14 +346,15 @@ def test_a_refusal_is_counted_and_named_in_the_diagnostics(name: str, graph: dic
 
 
 def test_the_run_folder_stays_readable(graph: dict[str, Any]) -> None:
-    folder = Path(graph["Recorder"]._files.folder)
+    folder = Path(graph["Recorder"]._record.folder)
     (folder / "episodes.csv").read_text().encode()
 
 
 def test_the_permissions_of_sros2_cover_what_each_node_uses(graph: dict[str, Any]) -> None:
     def fed(node: Any, name: str) -> list[str]:
         """The full names that an input has in the two wirings, or the name itself."""
-        inputs = [wires(wiring)[node.get_name()] if node.get_name() in SHARED else {} for wiring in WIRINGS]
+        tables = [wires(wiring, two_machines=split) for wiring in WIRINGS for split in (False, True)]
+        inputs = [table.get(node.get_name(), {}) for table in tables]
         found = [f"/{given[name[1:]]}" for given in inputs if name[1:] in given]
         return found or ["/robot_bridge/joint_states" if name == "/joint_states" else name]
 

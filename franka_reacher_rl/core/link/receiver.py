@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MOST_NUMBER = 10**15  # of a message
+
 
 class Receiver:
     """The counterpart of `Sender`.
@@ -32,7 +34,7 @@ class Receiver:
         Returns:
             Whether that applies here: it does not where an earlier message is missing, which the sender may still have.
         """
-        if not first <= self.received + 1 <= last:
+        if not first <= self.received + 1 <= last <= MOST_NUMBER:
             self.refused += 1
             return False
         self.missing += last - self.received

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from franka_reacher_rl.core.link.receiver import MOST_NUMBER
 from franka_reacher_rl.core.link.spool import Spool
 
 _FIRST_TIMEOUT = 1.0  # s without progress before the messages since the last receipt are sent again
@@ -85,7 +86,12 @@ class Sender:
         Args:
             now: Steady time, s.
             number: Of the last message received, with all before it.
+
+        Raises:
+            ValueError: No spool can have numbered so many.
         """
+        if number > MOST_NUMBER:
+            raise ValueError(f"number = {number} is not allowed: at most {MOST_NUMBER}")
         if self.received is None or number >= self._spool.next:
             self._spool.continue_from(number + 1)
         self._spool.settle()
