@@ -39,8 +39,9 @@ from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, EXIT_CANNOT_START, REALTIME_PRIORITY
 
 # Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
-# for a process that exited at the moment it was signalled.
-_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT, 255)
+# for a process that exited at the moment it was signalled. SIGALRM ends a node that has saved everything and whose
+# middleware hangs.
+_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT, -signal.SIGALRM, 255)
 
 _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
 

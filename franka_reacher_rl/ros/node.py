@@ -37,6 +37,7 @@ EXIT_CANNOT_START = 3
 END_WITH_PARENT = "REACHER_END_WITH_PARENT"
 REALTIME_PRIORITY = "REACHER_REALTIME_PRIORITY"  # SCHED_FIFO priority; 0: ordinary scheduling
 TRACEBACK = "REACHER_TRACEBACK"  # environment variable: print tracebacks
+_TEARDOWN = 5.0  # s that the middleware may take to end
 _WATCH_PERIOD = 0.5  # s, between counts of a publisher's subscribers
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -260,6 +261,7 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
         code = EXIT_FAILURE
     finally:
         node.on_stop()
+        _end_within(_TEARDOWN)
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
@@ -282,6 +284,12 @@ def _take_realtime_priority(priority: int) -> str:
     except OSError as error:
         return f"no real-time priority ({error.strerror}): allow it with an rtprio line in /etc/security/limits.conf"
     return ""
+
+
+def _end_within(seconds: float) -> None:
+    """Have the system end this process (SIGALRM) where the middleware does not let it end. Everything is saved."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _end_with_parent() -> None:

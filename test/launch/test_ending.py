@@ -26,7 +26,7 @@ def test_ctrl_c_in_the_middle_of_an_episode(launch, tmp_path, to_all):
     graph = launch("async", run_dir=str(tmp_path / "run"))
     graph.until(lambda: "\n        2 " in graph.text)
     (os.killpg if to_all else os.kill)(graph.process.pid, signal.SIGINT)
-    assert graph.wait() == 0
+    assert graph.wait() == 0, graph.text
     _well_ended(graph, blocks)
     rows = list(csv.DictReader((tmp_path / "run" / "episodes.csv").open(newline="")))
     assert [int(r["episode"]) for r in rows] == list(range(1, len(rows) + 1)) and len(rows) >= 2
@@ -39,7 +39,7 @@ def test_ctrl_c_while_the_nodes_start(launch):
     graph = launch("async")
     graph.until(lambda: len(graph.nodes()) == 11)
     os.killpg(graph.process.pid, signal.SIGINT)
-    assert graph.wait() == 0
+    assert graph.wait() == 0, graph.text
     _well_ended(graph, blocks)
 
 
