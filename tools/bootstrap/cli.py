@@ -52,7 +52,7 @@ Develop:
   test [PYTEST ARGUMENTS]        run lint, types and all tests; with arguments, run only pytest
   test integration [...]         run the tests against the robot's protocol (4 minutes)
   test fuzz [...]                run more than 100,000 hostile messages and damaged files (takes minutes)
-  test faults [...]              kill, stop and disturb the processes of a graph (FAULT_MINUTES minutes)
+  test faults [...]              kill, stop and disturb the processes of a graph (half an hour)
   test recipe                    check the installation on a machine with ROS 2 (downloads 1 GB)
   lint                           run ruff and mypy
   setup                          set up and build
