@@ -32,7 +32,7 @@ from franka_reacher_rl.launching.arguments import ARGUMENTS, PART_ARGUMENTS, che
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
 from franka_reacher_rl.launching.middleware import discovery_settings, enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import Plan
-from franka_reacher_rl.launching.restarts import DELAY, MAX_DEATHS, WINDOW, Restarts
+from franka_reacher_rl.launching.restarts import DELAY, DELAYS, MAX_DEATHS, WINDOW, Restarts
 from franka_reacher_rl.launching.run_end import RunEnd
 from franka_reacher_rl.launching.two_machines import Part, discovery_hint
 from franka_reacher_rl.launching.viewers import state_publisher, viewers
@@ -135,7 +135,7 @@ def _node(name: str, plan: Plan) -> Node:
         },
         output_format="{line}" if plan.records(name) else "[{this.process_description.final_name}] {line}",
         respawn=True,  # unless the handler of its exit ends the launch
-        respawn_delay=DELAY,
+        respawn_delay=DELAYS.get(name, DELAY),
         sigterm_timeout=_SECONDS_TO_STOP,
         sigkill_timeout="10",
     )

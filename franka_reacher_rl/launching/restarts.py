@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 
 DELAY = 1.0  # s before a node that has died is started again
+# To the bridge, a new actor beside one that the middleware still remembers is a second source of commands: a fault.
+DELAYS = {"actor": 5.0}  # s, as long as a dead process is remembered (config/dds)
 WINDOW = 60.0  # s
 MAX_DEATHS = 5  # of one node within the window, the last of which is a failure
 

@@ -29,7 +29,7 @@ from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.drivers.franka import FrankaDriver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
-from franka_reacher_rl.ros.node import REALTIME_PRIORITY
+from franka_reacher_rl.ros.node import EXIT_CANNOT_START, REALTIME_PRIORITY
 
 pytest.importorskip("franky", reason="franky-control, the client of libfranka, is not installed")
 pytestmark = pytest.mark.integration
@@ -328,7 +328,7 @@ def test_a_missing_robot_gives_a_clear_error_and_exit_code() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", command, *arguments], env=os.environ, capture_output=True, text=True, timeout=60.0
     )
-    assert ended.returncode == 1
+    assert ended.returncode == EXIT_CANNOT_START
     assert "no connection to the arm at 127.0.0.1" in ended.stderr and "FCI" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -381,7 +381,9 @@ def test_the_whole_async_graph_violates_no_rule(server: Server, tmp_path: Path, 
 
 
 @pytest.mark.timeout(200)
-def test_a_killed_actor_leaves_the_arm_at_rest(server: Server, tmp_path: Path, video: Path) -> None:
+def test_a_killed_actor_leaves_the_arm_at_rest_and_its_successor_goes_on(
+    server: Server, tmp_path: Path, video: Path
+) -> None:
     """After SIGKILL during an episode, the arm rests within the command timeout and the ramp, without violation."""
     launch = subprocess.Popen(
         whole_graph(tmp_path, video, 0), env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -392,13 +394,17 @@ def test_a_killed_actor_leaves_the_arm_at_rest(server: Server, tmp_path: Path, v
         watcher.until(lambda: [s.mode for s in watcher.states[-100:]] == ["running"] * 100, 60.0)
         killed = time.time()
         subprocess.run(["pkill", "-KILL", "-P", str(launch.pid), "-f", "franka_reacher_rl/actor"], check=True)
+        watcher.until(lambda: watcher.states and watcher.stamped()[-1][0] > killed + 1.5, 10.0)
+        after = [(stamp, state) for stamp, state in watcher.stamped() if stamp > killed]
+        watcher.until(lambda: [s.mode for s in watcher.states[-50:]] == ["running"] * 50, 60.0)
+        launch.send_signal(signal.SIGINT)
         output, _ = launch.communicate(timeout=60.0)
         watcher.drain()
     finally:
         launch.kill()
         watcher.close()
-    assert launch.returncode == 1 and "actor died with exit code -9" in output
-    commanded = [stamp for stamp, state in watcher.stamped() if stamp > killed and np.abs(state.dq_cmd).max() > 1e-9]
+    assert launch.returncode == 0 and "actor died with signal SIGKILL: it is started again" in output
+    commanded = [stamp for stamp, state in after if np.abs(state.dq_cmd).max() > 1e-9]
     assert not commanded or max(commanded) - killed < FR3.bridge.command_timeout + 0.2
     arm_at_rest(1.0)
     assert server.violations() == []
