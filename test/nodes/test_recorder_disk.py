@@ -22,7 +22,7 @@ def test_a_full_disk_ends_nothing_and_everything_is_written_when_there_is_room(p
         disk.fill()
         for episode in range(1, 21):
             cycle = {name: [0.1] * 100 for name in ("observation_age", "response_time", "policy_age", "lateness")}
-            summaries.publish(EpisodeSummary(run_id="r1", episode=episode, end_reason="time_limit", **cycle))
+            summaries.publish(EpisodeSummary(run_id="r1", episode=episode, steps=100, end_reason="time_limit", **cycle))
         probe.until(lambda: recorder._episode == 20 and recorder._failed)
         level, message, values = recorder.diagnose()
         assert level == DiagnosticStatus.WARN and "No space left on device; 0 MB free" in message
