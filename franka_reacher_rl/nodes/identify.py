@@ -115,6 +115,8 @@ class Identify(Node):
         Raises:
             ValueError: It cannot; the message says what to do.
         """
+        if self._status is not None and self._status.robot != self._robot.name:
+            raise ValueError(f"the bridge drives robot {self._status.robot!r}, not {self._robot.name!r}: give --robot")
         if self._status is None or self._state is None:
             if steady_seconds() - self._started > PATIENCE:
                 waits = f"it is {self._status.mode}: {self._status.fault}" if self._status else "there is no bridge"
@@ -123,8 +125,6 @@ class Identify(Node):
                     "bridge with `ros2 run franka_reacher_rl robot_bridge --ros-args -p robot:=...`"
                 )
             return False
-        if self._status.robot != self._robot.name:
-            raise ValueError(f"the bridge drives robot {self._status.robot!r}, not {self._robot.name!r}: give --robot")
         if Mode(self._status.mode) not in ARMED - {Mode.MOVING}:
             why = self._status.fault or "it takes no commands"
             raise ValueError(f"the bridge is {self._status.mode} ({why}): call ~/arm, or wait for the end of the move")
