@@ -85,7 +85,7 @@ def run_folder(given: str, run: str, part: Part) -> str:
 def discovery_hint(variables: Mapping[str, str], part: Part) -> str:
     """Return what to set where the other computer cannot be found; empty: it can be.
 
-    Nothing is opened here: whoever can reach the topics can move the arm.
+    The launch files open nothing themselves, because anyone who reaches the topics can move the arm.
     """
     if not stays_on_this_computer({**variables, **middleware_settings(variables)}):
         return ""

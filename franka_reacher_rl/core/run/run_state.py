@@ -137,7 +137,7 @@ class RunStatus:
 
     @property
     def remark(self) -> str:
-        """A warning for whoever resumes the run; empty: there is nothing to say."""
+        """A warning about resuming the run; empty: none."""
         remarks = {ABORTED: "the run was aborted by a person", "died": "the run died without an orderly end"}
         return f"the run failed before: {self.detail}" if self.state == "failed" else remarks.get(self.state, "")
 

@@ -1,4 +1,4 @@
-"""Clocks that differ are told from slow and interrupted links as far as possible."""
+"""Tests that clock offsets are distinguished from slow and interrupted links."""
 
 from __future__ import annotations
 
