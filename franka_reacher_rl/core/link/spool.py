@@ -114,7 +114,7 @@ class Spool:
     def continue_from(self, number: int) -> None:
         """Give the messages that this process has appended the numbers from `number` on, and so the next ones.
 
-        Whoever has received the messages up to `number` - 1 has received some that this spool has lost. Numbers never
+        The receiver has the messages up to `number` - 1, some of which this spool has lost. Numbers never
         decrease, so a lower number has no effect. After `settle`, only the next messages are meant.
 
         Raises:

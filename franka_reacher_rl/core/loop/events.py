@@ -90,7 +90,7 @@ class RunState(str, Enum):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come, for whoever continues it."""
+    """How far a run has come, so that another process can continue it."""
 
     state: RunState
     episode: int  # the last one that was begun

@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class LatestSender(Generic[Value]):
-    """Sends the newest value to whoever listens; values that were replaced meanwhile are never sent.
+    """Sends the newest value to its listeners; values that were replaced meanwhile are never sent.
 
     Each value is sent once, and the newest one again when a listener joins. Nothing is sent without listeners.
     """
