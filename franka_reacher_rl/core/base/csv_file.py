@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from franka_reacher_rl.core.base.documents import MOST_TABLE, read_bytes
 from franka_reacher_rl.core.base.files import AppendFile
 
 _BLOCK = 1 << 16  # bytes read at once while the last complete row is searched
@@ -138,16 +139,20 @@ def read_rows(path: Path) -> tuple[list[dict[str, str]], bool]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: A row before the last one has too few or too many cells; the message names its line.
+        ValueError: A row before the last one has too few or too many cells, and the message names its line; or the file
+            is too large or no CSV file.
     """
-    text = path.read_bytes().decode(errors="replace")
+    text = read_bytes(path, MOST_TABLE).decode(errors="replace")
     whole, newline, rest = text.rpartition("\n")
     lines = csv.reader(io.StringIO(whole + newline))
-    columns, rows = next(lines, []), []
-    for cells in lines:
-        if len(cells) != len(columns):
-            raise ValueError(f"{path} is damaged: line {lines.line_num} has {len(cells)} of {len(columns)} cells")
-        rows.append(dict(zip(columns, cells, strict=True)))
+    try:
+        columns, rows = next(lines, []), []
+        for cells in lines:
+            if len(cells) != len(columns):
+                raise ValueError(f"{path} is damaged: line {lines.line_num} has {len(cells)} of {len(columns)} cells")
+            rows.append(dict(zip(columns, cells, strict=True)))
+    except csv.Error as error:
+        raise ValueError(f"{path} is damaged: line {lines.line_num}: {error}") from None
     return rows, bool(rest)
 
 

@@ -20,15 +20,15 @@ MOST_VALUES = 100_000  # of a YAML document, aliases expanded
 LONGEST_SCALAR = 20_000  # characters; PyYAML reads some numbers in quadratic time
 
 
-def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """Return the text of a small file.
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Return the content of a small file.
 
     Args:
         path: The file; a pipe or a device is refused without waiting for it.
         most: Largest allowed size in bytes.
 
     Raises:
-        ValueError: It is not a regular file, too large, or not UTF-8.
+        ValueError: It is not a regular file, or too large.
         OSError: It cannot be read.
     """
     # Without O_NONBLOCK, opening a pipe would block.
@@ -40,6 +40,17 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         data = file.read(most + 1) if status.st_size <= most else b""
     if status.st_size > most or len(data) > most:
         raise ValueError(f"{path} has {max(status.st_size, len(data))} bytes: at most {most} are read")
+    return data
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Return the text of a small file; see `read_bytes`.
+
+    Raises:
+        ValueError: It is not a regular file, too large, or not UTF-8.
+        OSError: It cannot be read.
+    """
+    data = read_bytes(path, most)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

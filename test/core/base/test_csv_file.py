@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,14 @@ def test_only_complete_rows_are_read(tmp_path: Path) -> None:
         read_rows(path)
     path.write_text("")
     assert read_rows(path) == ([], False)
+
+
+def test_rows_of_what_is_no_table_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "1" * (csv.field_size_limit() + 1) + ",2\n")
+    with pytest.raises(ValueError, match=r"table\.csv is damaged: line 2: field larger"):
+        read_rows(path)
+    path.unlink()
+    os.mkfifo(path)  # opening it would block
+    with pytest.raises(ValueError, match="not a regular file"):
+        read_rows(path)
