@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +15,12 @@ from rclpy.exceptions import InvalidNamespaceException
 from rclpy.validate_namespace import validate_namespace
 
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml
+from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml, scratch_folder
 from franka_reacher_rl.core.base.settings import Setting, setting_path
 from franka_reacher_rl.core.base.suggestions import did_you_mean
 from franka_reacher_rl.core.loop.wiring import LEARNER_PART, wires
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE
-from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, Resumed
+from franka_reacher_rl.core.run.run_folder import EPISODES, KEPT_ARGUMENTS, Resumed
 from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
 from franka_reacher_rl.launching.parameter_file import check_parameter_file
 from franka_reacher_rl.launching.two_machines import Part, check_part, run_folder, run_name
@@ -263,7 +262,7 @@ class Plan:
 
     def _progress_file(self) -> str:
         """Return where the environment keeps its progress; without a run folder, only for as long as the run lasts."""
-        folder = Path(self.run_dir) if self.run_dir else Path(tempfile.gettempdir(), f"{PACKAGE}-{self.run_id}")
+        folder = Path(self.run_dir) if self.run_dir else scratch_folder(self.run_id)
         return str(folder / PROGRESS_FILE)
 
     def _run_dir(self) -> str:
@@ -273,7 +272,7 @@ class Plan:
         if self.part is not Part.ALL:
             return run_folder(given, self.run_id, self.part)
         if given != "auto":
-            if given and (Path(given).expanduser() / "episodes.csv").exists():
+            if given and (Path(given).expanduser() / EPISODES).exists():
                 raise ValueError(f"run_dir:={given} already contains a run: resume it with resume:={given}")
             return _absolute(given)
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")

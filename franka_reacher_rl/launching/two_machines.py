@@ -9,7 +9,7 @@ from pathlib import Path
 
 from franka_reacher_rl.core.loop.events import RunState
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, read_progress
-from franka_reacher_rl.core.run.run_folder import recorded_run
+from franka_reacher_rl.core.run.run_folder import EPISODES, recorded_run
 from franka_reacher_rl.launching.middleware import middleware_settings, stays_on_this_computer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -71,7 +71,7 @@ def run_folder(given: str, run: str, part: Part) -> str:
     if not given:
         return ""
     folder = (Path(f"runs/{run}_{part.value}") if given == "auto" else Path(given).expanduser()).absolute()
-    if (folder / "episodes.csv").exists() and recorded_run(folder) != run:
+    if (folder / EPISODES).exists() and recorded_run(folder) != run:
         raise ValueError(f"{folder} contains another run: give another run:=NAME or run_dir, or resume:={folder}")
     progress = read_progress(folder / PROGRESS_FILE)
     if progress and progress[0] == run and progress[1].state in (RunState.COMPLETE, RunState.ABORTED):

@@ -14,7 +14,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import StepId, Tick
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
-from franka_reacher_rl.core.learning.earlier_weights import load_earlier
+from franka_reacher_rl.core.learning.earlier_weights import CHECKPOINTS, POLICY_FILE, load_earlier
 from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import keep_freed_memory
 from franka_reacher_rl.core.learning.networks import network_digest
@@ -34,7 +34,6 @@ from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.standard_messages import bytes_msg
 
-POLICY_FILE = "policy.safetensors"
 _STATUS_PERIOD = 1.0  # s
 _REMINDER = 60.0  # s between two messages about updates that have stopped
 _RECEIPT_PERIOD = 0.1  # s
@@ -84,7 +83,7 @@ class Learner(Node):
         self._use = FolderUse(self._run_dir) if self._run_dir else None
         self._counters = CountersFile(self._run_dir, self.run.id)
         keep_freed_memory()
-        checkpoints = self._run_dir / "checkpoints" if self._run_dir else None
+        checkpoints = self._run_dir / CHECKPOINTS if self._run_dir else None
         self._trainer = make_trainer(image, network, sac, self._settings, robot.dof, seed, checkpoints=checkpoints)
         position = self._restore(resume) if resume or self._trainer.has_checkpoints else _Position()
         if earlier and position == _Position():

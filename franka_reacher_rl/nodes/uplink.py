@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from franka_reacher_rl import msg
-from franka_reacher_rl.core.base.paths import PACKAGE
+from franka_reacher_rl.core.base.paths import scratch_folder
 from franka_reacher_rl.core.link.sender import Gap, Sender, Window
 from franka_reacher_rl.core.link.spool import Spool
 from franka_reacher_rl.ros import qos
@@ -43,7 +42,7 @@ class Uplink(Node):
             raise ValueError("spool_megabytes, window_messages and window_megabytes must be positive")
         if not encoding_is_known():
             raise RuntimeError("this middleware does not encode messages as CDR: use rmw_fastrtps_cpp or rmw_zenoh_cpp")
-        folder = Path(run_dir) if run_dir else Path(tempfile.gettempdir(), f"{PACKAGE}-{self.run.id}")
+        folder = Path(run_dir) if run_dir else scratch_folder(self.run.id)
         self._spool = Spool(folder / SPOOL_FOLDER, self.run.id, megabytes * 1_000_000)
         self._sender = Sender(self._spool, Window(messages, round(1e6 * size)))
         if self._sender.pending:

@@ -7,22 +7,25 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from graphs import ROOT, setting
 
 
-class Launch:
-    """`ros2 launch` of one of the package's launch files, in a session of its own; its output is kept."""
+class Session:
+    """A command in a session of its own; its output is kept."""
 
-    def __init__(self, wiring: str, **arguments: str) -> None:
-        given = {"setting": setting("quick"), "device": "cpu", "run_dir": ""} | arguments
-        command = ["ros2", "launch", str(ROOT / "launch" / f"{wiring}.launch.py")]
-        command += [f"{name}:={value}" for name, value in given.items()]
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd="/"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            cwd="/",
+            **options,
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -38,33 +41,48 @@ class Launch:
         return "".join(self._lines)
 
     def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
-        """Waits for a condition; fails when it does not come true in time or the launch ends before."""
-
-        def there() -> Any:
-            found = condition()
-            assert found or self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text}"
-            return found
-
-        until(there, seconds)
+        """Waits for a condition; fails when it does not come true in time or the command ends before."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text}"
+            assert time.monotonic() < deadline, f"the condition did not come true in time:\n{self.text}"
+            threading.Event().wait(0.05)
 
     def wait(self, seconds: float = 60.0) -> int:
         """The exit code, when it has ended by itself."""
-        code = self.process.wait(seconds)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"did not end within {seconds:g} s:\n{self.text}") from None
         self._reader.join(5.0)
         return code
 
-    def nodes(self) -> dict[str, int]:
-        """Process id of each node that lives."""
+    def commands(self) -> dict[int, list[str]]:
+        """The words of the command line of each process of the session that lives."""
         found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 session = int(stat.read_text().rsplit(")", 1)[1].split()[3])
-                words = (stat.parent / "cmdline").read_bytes().split(b"\0")
+                words = (stat.parent / "cmdline").read_bytes().decode().split("\0")
             except OSError:  # just ended
                 continue
             if session == self.process.pid:
-                found.update({Path(w.decode()).name: int(stat.parent.name) for w in words[:2] if b"/lib/franka" in w})
+                found[int(stat.parent.name)] = words
         return found
+
+
+class Launch(Session):
+    """`ros2 launch` of one of the package's launch files."""
+
+    def __init__(self, wiring: str, **arguments: str) -> None:
+        given = {"setting": setting("quick"), "device": "cpu", "run_dir": ""} | arguments
+        command = ["ros2", "launch", str(ROOT / "launch" / f"{wiring}.launch.py")]
+        super().__init__([*command, *(f"{name}:={value}" for name, value in given.items())])
+
+    def nodes(self) -> dict[str, int]:
+        """Process id of each node that lives."""
+        commands = self.commands().items()
+        return {Path(word).name: pid for pid, words in commands for word in words[:2] if "/lib/franka" in word}
 
     def end(self) -> None:
         """Ends whatever is left."""

@@ -7,13 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from graphs import ROOT
+from processes import Session
+
 HOSTS = {"arm": "10.63.0.1", "gpu": "10.63.0.2"}
 _IN_HOST = 'mount -t tmpfs none /dev/shm && hostname "$0" && exec "$@"'
 
@@ -106,78 +105,27 @@ class TwoHosts:
             subprocess.run(["ip", "netns", "delete", space], check=False)
 
 
-class HostLaunch:
-    """A launch on a host, in a session of its own; its output is kept with the time of each line."""
+class HostLaunch(Session):
+    """A launch on a host."""
 
     def __init__(self, command: list[str]) -> None:
         changes = {
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
             "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
         }
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-            cwd="/",
-            env=_without_choices(os.environ) | changes,
-        )
-        self._lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        self._lines.extend(iter(self.process.stdout.readline, ""))
-
-    @property
-    def text(self) -> str:
-        """What it printed so far."""
-        return "".join(self._lines)
-
-    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
-        """Wait for a condition; fail if the launch ends before, or the time does."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text}"
-            assert time.monotonic() < deadline, f"the condition did not come true in time:\n{self.text}"
-            threading.Event().wait(0.05)
-
-    def wait(self, seconds: float) -> int:
-        """Return the exit code, once it has ended by itself."""
-        try:
-            code = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"did not end within {seconds:g} s:\n{self.text}") from None
-        self._reader.join(5.0)
-        return code
-
-    def pids(self) -> dict[int, str]:
-        """Return the processes of the launch's session, with their command lines."""
-        found = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                session = int(stat.read_text().rsplit(")", 1)[1].split()[3])
-                words = (stat.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:  # just ended
-                continue
-            if session == self.process.pid:
-                found[int(stat.parent.name)] = words
-        return found
+        super().__init__(command, stdin=subprocess.DEVNULL, env=_without_choices(os.environ) | changes)
 
     def kill(self, node: str = "") -> None:
         """Kill a node, or the launch with all its nodes."""
-        for pid, words in self.pids().items():
-            if not node or f"/{node} " in words:
+        for pid, words in self.commands().items():
+            if not node or any(word.endswith(f"/{node}") for word in words):
                 os.kill(pid, signal.SIGKILL)
         if not node:
             self.process.wait()
 
     def end(self) -> None:
         """End whatever is left."""
-        for pid in self.pids():
+        for pid in self.commands():
             os.kill(pid, signal.SIGKILL)
         if self.process.poll() is None:
             self.process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from franka_reacher_rl.core.base.suggestions import did_you_mean
@@ -24,6 +25,11 @@ def share_dir() -> Path:
         if (place / "config" / "robots").is_dir():
             return place
     raise FileNotFoundError(f"no config/ folder of {PACKAGE} in {', '.join(map(str, places))}: reinstall the package")
+
+
+def scratch_folder(run_id: str) -> Path:
+    """Return the temporary folder of a run without a run folder, for what its restarted nodes take up."""
+    return Path(tempfile.gettempdir(), f"{PACKAGE}-{run_id}")
 
 
 def config_dir() -> Path:

@@ -11,6 +11,7 @@ import safetensors.numpy
 from franka_reacher_rl.core.learning.sac import SAC
 from franka_reacher_rl.core.replay.checkpoint import first_not_finite, part, read_checkpoint
 
+CHECKPOINTS, POLICY_FILE = "checkpoints", "policy.safetensors"  # in a run folder
 _UNREADABLE = (OSError, safetensors.SafetensorError, KeyError)
 
 
@@ -30,7 +31,7 @@ def load_earlier(sac: SAC, path: Path) -> str:
     """
     if not path.is_dir():
         return _load_file(sac, path)
-    folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+    folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path
     # Checkpoints with damaged rows may have been renamed; their names begin with the number of updates.
     candidates = [p for p in folder.glob("checkpoint-*") if p.suffix in (".safetensors", ".damaged")]
     for candidate in sorted(candidates, reverse=True):
@@ -38,7 +39,7 @@ def load_earlier(sac: SAC, path: Path) -> str:
             return _load_checkpoint(sac, candidate)
         except _UNREADABLE:
             continue
-    policy = path / "policy.safetensors"
+    policy = path / POLICY_FILE
     hint = f"; its policy alone can be used: resume_weights:={policy}" if policy.is_file() else ""
     raise ValueError(f"resume_weights:={path} has no checkpoint that can be read{hint}")
 

@@ -60,7 +60,7 @@ class Policy:
         """
         if not isinstance(weights, Mapping):
             try:
-                tensors = safetensors.torch.load(weights if isinstance(weights, bytes) else bytes(weights))
+                tensors = safetensors.torch.load(bytes(weights))
             except (safetensors.SafetensorError, ValueError, LookupError, TypeError) as error:
                 raise ValueError(f"policy weights are damaged: {error}") from None
         else:
