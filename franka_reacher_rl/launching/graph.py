@@ -64,11 +64,22 @@ def _arguments(part: Part) -> list[DeclareLaunchArgument]:
 
 def start(context: LaunchContext, wiring: str, part: Part = Part.ALL) -> list[LaunchDescriptionEntity]:
     """Return what starts the graph or a part of it, or what ends the launch where its arguments are wrong."""
+    leave_sigint_to_launch()
     try:
         check_names(names_on_command_line(context), _arguments(part))
         return _nodes(context, wiring, part)
     except (OSError, ValueError) as error:
         return fail(context, f"error: {error}")
+
+
+def leave_sigint_to_launch() -> None:
+    """Replace Python's handler of SIGINT, which raises KeyboardInterrupt wherever the launch process is.
+
+    launch itself learns of the signal through its wake-up file descriptor. An exception while a process is being
+    started would have launch lose that process and wait for it for ever.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 def fail(context: LaunchContext, message: str) -> list[LaunchDescriptionEntity]:

@@ -91,8 +91,8 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     arguments = [f"{name}:={value}" for name, value in {**PARAMETERS, "run_dir": folder}.items()]
     os.environ["ROS_DOMAIN_ID"] = str(int(os.environ["ROS_DOMAIN_ID"]) % 100 + 1)
     rclpy.init(args=["--ros-args", *(word for argument in arguments for word in ("-p", argument))])
-    rclpy.logging.set_logger_level("", rclpy.logging.LoggingSeverity.FATAL)
     made = {kind.__name__: kind() for kind in NODES}
+    levels = {node.get_name(): rclpy.logging.get_logger_level(node.get_name()) for node in made.values()}
     for node in made.values():
         node.get_logger().set_level(rclpy.logging.LoggingSeverity.FATAL)
         poke(node)  # creates the subscriptions that exist only while somebody watches
@@ -100,6 +100,8 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     for node in made.values():
         node.on_stop()
         node.destroy_node()
+    for name, level in levels.items():  # they outlive the context
+        rclpy.logging.set_logger_level(name, level)
     rclpy.try_shutdown()
     patch.undo()
 

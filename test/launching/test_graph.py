@@ -419,3 +419,28 @@ def test_all_nodes_are_of_one_run() -> None:
     found = commands("async")
     ids = {word for words in found.values() for word in words if word.startswith("run_id:=")}
     assert len(ids) == 1
+
+
+INTERRUPTED_START = """
+import os, signal, subprocess, sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import ExecuteProcess, OpaqueFunction
+from franka_reacher_rl.launching.graph import leave_sigint_to_launch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be inherited as ignored
+leave_sigint_to_launch()
+start = subprocess.Popen._execute_child
+def interrupted(self, *arguments):
+    start(self, *arguments)
+    os.kill(os.getpid(), signal.SIGINT)
+subprocess.Popen._execute_child = interrupted
+service = LaunchService()
+service.include_launch_description(LaunchDescription([ExecuteProcess(cmd=["sleep", "60"])]))
+sys.exit(service.run())
+"""
+
+
+def test_ctrl_c_while_a_process_is_being_started(tmp_path: Path) -> None:
+    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", INTERRUPTED_START]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20.0, check=False)
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
