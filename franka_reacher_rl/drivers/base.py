@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from franka_reacher_rl.core.arm.health import JointMeasurement
@@ -17,8 +18,16 @@ class Driver(Protocol):
     def state(self) -> JointMeasurement | None:
         """Return the newest measurement, with its stamp on the steady clock, or None before the first."""
 
-    def send(self, velocity: Vector) -> None:
-        """Command a velocity, (joints,) in rad/s, that holds until the next one."""
+    def send(self, velocity: Vector, expires: float = math.inf) -> bool:
+        """Command a velocity that holds until the next one.
+
+        Args:
+            velocity: (joints,), rad/s.
+            expires: Steady time, s, after which it must not leave: this process may be stopped at any moment.
+
+        Returns:
+            Whether it has not expired.
+        """
 
     def fault(self) -> str:
         """Return what keeps the arm from moving and how to fix it, or an empty string."""

@@ -8,6 +8,7 @@ program is killed, the robot stops because the connection is lost. Ruckig, insid
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -75,14 +76,17 @@ class FrankaDriver:
         """Return the newest measurement, or None before the first."""
         return self._measurement
 
-    def send(self, velocity: Vector) -> None:
+    def send(self, velocity: Vector, expires: float = math.inf) -> bool:
         """Pass a velocity, (joints,) in rad/s, to the worker, which sends it once so that the deadline applies."""
+        if time.monotonic() > expires:
+            return False
         with self._lock:
             if velocity.any():
                 self._moving_until = time.monotonic() + IDLE_AFTER
             if time.monotonic() < self._moving_until:
                 self._velocity = velocity.copy()
                 self._lock.notify()
+        return True
 
     def fault(self) -> str:
         """Return a description of a lost connection, a user stop or a reflex, or an empty string."""

@@ -7,9 +7,11 @@ It publishes velocities as Float64MultiArray on `<controller>/commands`, in the 
 from __future__ import annotations
 
 import array
+import math
 
 import numpy as np
 from rclpy.duration import Duration
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
@@ -62,18 +64,22 @@ class TopicDriver:
             self._discovered = steady_seconds()
         return self._discovered is not None and steady_seconds() - self._discovered > SETTLE
 
-    def send(self, velocity: Vector) -> None:
-        """Publish a velocity, (joints,) in rad/s, if the controller is known to take it as one."""
+    def send(self, velocity: Vector, expires: float = math.inf) -> bool:
+        """Publish a velocity, (joints,) in rad/s, if the controller is known to take it as one; see `Driver.send`."""
         order = self._controller.order
         if order is None:
-            return
+            return True
         if order != self._order:
             self._order = order
             # The label tells the command guard the controller's order; controllers ignore the layout.
             joints = " ".join(self._joints[i] for i in order)
             self._message.layout.dim = [MultiArrayDimension(label=joints, size=len(order), stride=len(order))]
         self._message.data = array.array("d", velocity[order].tobytes())
-        self._commands.publish(self._message)
+        serialised = serialize_message(self._message)
+        if steady_seconds() > expires:  # as late as possible: right before it leaves
+            return False
+        self._commands.publish(serialised)
+        return True
 
     def fault(self) -> str:
         """Return what is wrong with the joint states or with the controller, or an empty string."""

@@ -58,7 +58,10 @@ class CommandGuard(Node):
             return
         was_braking = self._guard.braking
         joints = label.split() if len(label) <= LONGEST_LABEL else []
-        self._guard.on_command(steady_seconds(), np.asarray(message.data, float), joints)
+        answer = self._guard.on_command(steady_seconds(), np.asarray(message.data, float), joints)
+        if answer is not None:
+            self._send(answer)
+            self.get_logger().warning("a command of the bridge came too late and is revoked", throttle_duration_sec=5.0)
         if was_braking and not self._guard.braking:
             self.get_logger().info("the bridge commands again", throttle_duration_sec=5.0)
         self._set_alarm()

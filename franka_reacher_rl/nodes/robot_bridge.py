@@ -29,7 +29,7 @@ from franka_reacher_rl.ros.parameters import declare_frame_prefix, declare_param
 from franka_reacher_rl.ros.standard_messages import pose_msg
 from franka_reacher_rl.ros.stop_record import StopRecord
 
-MOST_REPEATS = 3  # of a cycle whose velocity is out of date before it can be sent
+MOST_TRIES = 4  # of a cycle whose velocity expires before it is sent
 PUBLISHER_CHECK_PERIOD = 0.2  # s, between counts of the publishers of commands
 COUNTERS_PERIOD = 0.5  # s, between statuses in which only counters changed
 LONGEST_STOP = 1.0  # s, to bring the arm to rest when the node shuts down
@@ -97,22 +97,20 @@ class RobotBridge(Node):
             self._bridge.interrupt(now, interruption)
             self.get_logger().warning(interruption, throttle_duration_sec=1.0)
         self._watch_guard(now)
-        output = self._decide(now)
-        if self._bridge.status.mode is not Mode.STARTING:
-            self._driver.send(output.velocity)
+        output = self._command(now)
         if self._bridge.measured is not None:
             self._publish_state(self._bridge.measured, output)
         self._publish_status()
         self._moves.update(now)
 
-    def _decide(self, now: float) -> Output:
-        """Decide the velocity of this cycle, and again if it is out of date since the process was stopped meanwhile."""
-        output = self._bridge.update(now)
-        for _ in range(MOST_REPEATS):
-            later = steady_seconds()
-            if later - now <= self._bridge.robot.driver.deadline:
+    def _command(self, now: float) -> Output:
+        """Decide the velocity of this cycle and send it; decide anew if it expires since the process was stopped."""
+        for _ in range(MOST_TRIES):
+            output = self._bridge.update(now)
+            expires = now + self._bridge.robot.driver.deadline
+            if self._bridge.status.mode is Mode.STARTING or self._driver.send(output.velocity, expires):
                 break
-            now, output = later, self._bridge.update(later)
+            now = steady_seconds()
         return output
 
     def _watch_guard(self, now: float) -> None:

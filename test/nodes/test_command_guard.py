@@ -95,3 +95,13 @@ def test_it_loads_no_heavy_module() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_stale_command_is_answered_with_the_guards_own(setup: Setup) -> None:
+    setup.connect()
+    setup.command(0.5)
+    setup.probe.until(lambda: setup.guard._guard.braking and np.isinf(setup.guard._guard.alarm))  # it is silent again
+    before = len(setup.received)
+    setup.command(0.5)
+    setup.probe.until(lambda: {by_guard for _, by_guard, _ in setup.received[before:]} == {False, True})
+    assert not any(velocity.any() for _, by_guard, velocity in setup.received[before:] if by_guard)

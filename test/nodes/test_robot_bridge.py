@@ -18,6 +18,7 @@ from probe import Probe
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty, Float64MultiArray
 from std_srvs.srv import Trigger
@@ -25,6 +26,7 @@ from std_srvs.srv import Trigger
 from franka_reacher_rl.action import MoveTo
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import config_dir
+from franka_reacher_rl.drivers import topic
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.nodes.robot_bridge import RobotBridge
 from franka_reacher_rl.nodes.sim_robot import SimRobot
@@ -453,21 +455,23 @@ def test_a_step_of_the_wall_clock_does_not_disturb_the_bridge(graph, monkeypatch
     assert min(ages) > -0.1 and max(ages) < 1.5, "stamps follow the wall clock"
 
 
-def test_a_velocity_that_a_pause_of_the_process_has_made_old_is_not_sent(graph, monkeypatch):
+@pytest.mark.parametrize("step", ["update", "serialize_message"])
+def test_a_velocity_that_a_pause_of_the_process_has_made_old_is_not_sent(graph, monkeypatch, step):
     """The process may be stopped between deciding a velocity and sending it; the guard brakes meanwhile."""
     graph.keep_commanding(lambda: graph.arm.v[0] > 0.9 * SLOW[0])
-    sent, update = [], graph.bridge._bridge.update
+    place = graph.bridge._bridge if step == "update" else topic
+    sent, made = [], getattr(place, step)
     pause = [1.0]  # s
 
-    def stopped(now):
-        output = update(now)
+    def stopped(argument):
+        result = made(argument)
         time.sleep(pause.pop() if pause else 0.0)
-        return output
+        return result
 
-    monkeypatch.setattr(graph.bridge._bridge, "update", stopped)
-    monkeypatch.setattr(graph.bridge._driver, "send", sent.append)
+    monkeypatch.setattr(place, step, stopped)
+    monkeypatch.setattr(graph.bridge._driver._commands, "publish", sent.append)
     graph.probe.until(lambda: sent)
-    assert not np.any(sent[0])
+    assert not pause and not np.any(deserialize_message(sent[0], Float64MultiArray).data)
 
 
 def test_commands_are_put_into_the_controllers_joint_order(probe_after):

@@ -20,6 +20,9 @@ HEARTBEAT = f"{NAME}/heartbeat"  # topic
 HEARTBEAT_PERIOD = 0.1  # s
 GONE_AFTER = 0.5  # s without a heartbeat
 REPEAT_ZERO = 1.0  # s for which zero is repeated once the arm has been brought to rest
+AGREEMENT = (
+    3.0  # cycles of full acceleration by which a bridge that wakes may be faster than the guard has left the arm
+)
 
 
 class Guard:
@@ -38,6 +41,7 @@ class Guard:
         self._deadline = max(robot.driver.deadline, self._period)
         self._motion = Motion.rest(robot.dof)
         self._quiet_at = math.inf  # s, when the guard ceases to repeat zero
+        self._contradicted = False  # the last command
         self.alarm = math.inf
         self.braking = False
 
@@ -50,15 +54,22 @@ class Guard:
         limits, order = self._robot.limits, [self._robot.joints.index(joint) for joint in joints]
         return Limits(*(np.asarray(v, float)[order] for v in (limits.velocity, limits.acceleration, limits.jerk)))
 
-    def on_command(self, now: float, velocity: Vector, joints: Sequence[str] = ()) -> None:
+    def on_command(self, now: float, velocity: Vector, joints: Sequence[str] = ()) -> Vector | None:
         """Take a command of the bridge.
 
         The arm cannot be faster than its limits allow, so it is braked from no higher velocity.
+
+        A bridge that was stopped just before it sent a command sends it when it wakes, long after the guard has braked
+        the arm. The first command after the guard has taken over is contradicted if it is faster than what the guard
+        has left. With the second one the bridge is in charge: two that contradict each other would shake the arm.
 
         Args:
             now: Current time, s.
             velocity: Joint velocities, (joints,) in rad/s.
             joints: Their names, in the controller's order; empty: that of the robot file.
+
+        Returns:
+            The velocity to send at once, (joints,) in rad/s, or None.
 
         Raises:
             ValueError: The command is not finite or has another length; it is ignored.
@@ -68,10 +79,16 @@ class Guard:
             self._joints, self._limits = tuple(joints), self._limits_of(joints)
         velocity = clipped(velocity, -self._limits.velocity, self._limits.velocity)
         full = self._limits.acceleration
+        faster = np.abs(velocity) > np.abs(self._motion.velocity) + AGREEMENT * full * self._period
+        if self.braking and not self._contradicted and faster.any():
+            self._contradicted, self._quiet_at, self.alarm = True, math.inf, now
+            return self.on_alarm(now)
+        self._contradicted = False
         acceleration = clipped((velocity - self._motion.velocity) / self._period, -full, full)
         self._motion = Motion(velocity, acceleration)
         self.braking = False
         self.alarm = now + self._deadline if not self.idle else math.inf
+        return None
 
     def on_alarm(self, now: float) -> Vector | None:
         """Return the velocity to send now, (joints,) in rad/s, or None."""

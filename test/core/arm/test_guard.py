@@ -102,6 +102,28 @@ def test_the_guard_gives_way_when_the_bridge_is_back() -> None:
     assert run(guard, last + 1.0)[0][0] == pytest.approx(last + 0.16 + robot.driver.deadline)
 
 
+def test_a_command_from_before_the_bridge_was_stopped_is_revoked_at_once() -> None:
+    """It arrives when the bridge wakes; the bridge's next one starts from rest."""
+    robot = robot_of("panda_sim")
+    guard = Guard(robot)
+    last = commanded(guard, robot, np.full(7, 1.0))
+    run(guard, last + 3.0)
+    answer = guard.on_command(last + 3.0, np.full(7, 1.0))
+    assert answer is not None and not answer.any() and guard.braking
+    assert guard.on_command(last + 3.01, np.zeros(7)) is None and not guard.braking
+    assert run(guard, last + 9.0) == []
+
+
+def test_a_bridge_that_insists_is_in_charge() -> None:
+    robot = robot_of("panda_sim")
+    guard = Guard(robot)
+    last = commanded(guard, robot, np.full(7, 1.0))
+    run(guard, last + 3.0)
+    assert guard.on_command(last + 3.0, np.full(7, 1.0)) is not None
+    assert guard.on_command(last + 3.01, np.full(7, 1.0)) is None and not guard.braking
+    assert run(guard, last + 5.0)[0][0] == pytest.approx(last + 3.01 + robot.driver.deadline)
+
+
 def test_a_pause_of_the_guard_itself_leaves_time_to_read_commands() -> None:
     robot = robot_of("panda_sim")
     guard = Guard(robot)
