@@ -1,11 +1,14 @@
-"""Reruns integration tests that failed because the computer was too slow to simulate the robot in real time."""
+"""The transport of integration tests, and reruns where the computer was too slow to simulate the robot in real time."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import Protocol, runtime_checkable
 
 import pytest
+
+from franka_reacher_rl.launching.middleware import middleware_settings
 
 
 @runtime_checkable
@@ -18,6 +21,16 @@ class Watched(Protocol):
 
 class RobotTooSlow(Exception):
     """Raised in place of a failure while the computer was too busy to simulate the robot in real time."""
+
+
+@pytest.fixture(autouse=True)
+def transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the transport of a launched graph.
+
+    With its shared memory, Fast DDS may wait for ever when a process ends that knew one which was killed.
+    """
+    for name, value in middleware_settings(os.environ).items():
+        monkeypatch.setenv(name, value)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

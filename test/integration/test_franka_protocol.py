@@ -67,7 +67,7 @@ class Bench:
         program = "from franka_reacher_rl.nodes.robot_bridge import main; main()"
         parameters = ("--ros-args", "-p", "robot:=fr3", "-p", f"address:={ADDRESS}")
         # As in the launch files.
-        environment = os.environ | {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", REALTIME_PRIORITY: "30"}
+        environment = os.environ | {REALTIME_PRIORITY: "30"}
         self.bridge = subprocess.Popen([sys.executable, "-c", program, *parameters], env=environment)
         self.until(lambda: self.mode, 30.0)
         self.arm_bridge()

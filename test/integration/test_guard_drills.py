@@ -80,7 +80,7 @@ class Drill:
         with (self.folder / f"{name}.log").open("wb") as log:
             command = [sys.executable, "-c", code, *arguments]
             # As in the launch files; the controller of a real arm has real-time priority too.
-            environment = os.environ | {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", REALTIME_PRIORITY: PRIORITY}
+            environment = os.environ | {REALTIME_PRIORITY: PRIORITY}
             self.processes[name] = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
