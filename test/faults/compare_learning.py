@@ -7,7 +7,6 @@ and a run that is complete there is not repeated.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import signal
 import sys
@@ -19,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 from processes import Launch
 from two_hosts import TwoHosts
+
+from franka_reacher_rl.bench.cycle import read_column
 
 LAST = 30  # episodes whose mean return is compared
 
@@ -72,7 +73,7 @@ def two(folder: Path, given: dict[str, str]) -> float:
 def returns(folder: Path) -> list[float]:
     """Return the returns of a run's episodes so far."""
     path = folder / "episodes.csv"
-    return [float(row["return"]) for row in csv.DictReader(path.open(newline=""))] if path.exists() else []
+    return read_column(path, "episode_return").tolist() if path.exists() else []
 
 
 def complete(folder: Path, given: dict[str, str]) -> bool:

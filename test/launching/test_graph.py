@@ -379,11 +379,15 @@ def test_the_graph_ends_with_a_node_that_ends_or_cannot_start(
 )
 def test_ros2_launch_prints_the_line_and_fails(words: list[str], line: str, tmp_path: Path) -> None:
     command = ["ros2", "launch", str(ROOT / "launch" / "async.launch.py"), "run_dir:=", *words]
-    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(tmp_path)}
-    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60.0, check=False)
+    ended = subprocess.run(command, env=_variables(tmp_path), capture_output=True, text=True, timeout=60.0, check=False)
     assert ended.returncode == 1
     assert ended.stderr.startswith(line) and ended.stderr.count("\n") == 1, ended.stderr
     assert "Caught exception" not in ended.stdout
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    """The environment of a process that launches from this checkout."""
+    return os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(folder)}
 
 
 def ended(robot: str, node: str, code: int, times: int = 1) -> list[type]:
@@ -424,7 +428,7 @@ def test_all_nodes_are_of_one_run() -> None:
 INTERRUPTED_START = """
 import os, signal, subprocess, sys
 from launch import LaunchDescription, LaunchService
-from launch.actions import ExecuteProcess, OpaqueFunction
+from launch.actions import ExecuteProcess
 from franka_reacher_rl.launching.graph import leave_sigint_to_launch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be inherited as ignored
 leave_sigint_to_launch()
@@ -440,7 +444,6 @@ sys.exit(service.run())
 
 
 def test_ctrl_c_while_a_process_is_being_started(tmp_path: Path) -> None:
-    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(tmp_path)}
     command = [sys.executable, "-c", INTERRUPTED_START]
-    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20.0, check=False)
+    ended = subprocess.run(command, env=_variables(tmp_path), capture_output=True, text=True, timeout=20.0, check=False)
     assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr

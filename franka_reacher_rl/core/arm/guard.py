@@ -20,9 +20,7 @@ HEARTBEAT = f"{NAME}/heartbeat"  # topic
 HEARTBEAT_PERIOD = 0.1  # s
 GONE_AFTER = 0.5  # s without a heartbeat
 REPEAT_ZERO = 1.0  # s for which zero is repeated once the arm has been brought to rest
-AGREEMENT = (
-    3.0  # cycles of full acceleration by which a bridge that wakes may be faster than the guard has left the arm
-)
+AGREEMENT = 3.0  # cycles of full acceleration by which a bridge that wakes may be faster than what the guard has left
 
 
 class Guard:
@@ -79,8 +77,7 @@ class Guard:
             self._joints, self._limits = tuple(joints), self._limits_of(joints)
         velocity = clipped(velocity, -self._limits.velocity, self._limits.velocity)
         full = self._limits.acceleration
-        faster = np.abs(velocity) > np.abs(self._motion.velocity) + AGREEMENT * full * self._period
-        if self.braking and not self._contradicted and faster.any():
+        if self.braking and not self._contradicted and self._much_slower_than(velocity):
             self._contradicted, self._quiet_at, self.alarm = True, math.inf, now
             return self.on_alarm(now)
         self._contradicted = False
@@ -89,6 +86,10 @@ class Guard:
         self.braking = False
         self.alarm = now + self._deadline if not self.idle else math.inf
         return None
+
+    def _much_slower_than(self, velocity: Vector) -> bool:
+        allowed = AGREEMENT * self._limits.acceleration * self._period
+        return bool((np.abs(velocity) > np.abs(self._motion.velocity) + allowed).any())
 
     def on_alarm(self, now: float) -> Vector | None:
         """Return the velocity to send now, (joints,) in rad/s, or None."""
