@@ -62,9 +62,9 @@ def test_a_failure_has_its_message(tmp_path: Path) -> None:
 LOOK = """
 import signal, sys
 from pathlib import Path
-from franka_reacher_rl.core.run.run_state import holder
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be inherited as ignored
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # before the threads that an import starts
+from franka_reacher_rl.core.run.run_state import holder
 print("up", flush=True)
 signal.sigwait({signal.SIGINT})
 Path(sys.argv[1], "held").write_text(holder(Path(sys.argv[1])))
