@@ -30,6 +30,7 @@ from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.launching.arguments import ARGUMENTS, PART_ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
+from franka_reacher_rl.launching.graph_lock import hold_graph
 from franka_reacher_rl.launching.middleware import discovery_settings, enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.restarts import DELAY, DELAYS, MAX_DEATHS, WINDOW, Restarts
@@ -39,9 +40,8 @@ from franka_reacher_rl.launching.viewers import state_publisher, viewers
 from franka_reacher_rl.ros.node import END_WITH_PARENT, EXIT_BAD_SETTINGS, EXIT_CANNOT_START, REALTIME_PRIORITY
 
 # Exit codes of a node that was asked to end. A signal may arrive before the node handles it, and asyncio reports 255
-# for a process that exited at the moment it was signalled. SIGALRM ends a node that has saved everything and whose
-# middleware hangs.
-_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT, -signal.SIGALRM, 255)
+# for a process that exited at the moment it was signalled.
+_REQUESTED = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT, 255)
 
 _SECONDS_TO_STOP = "40"  # s, for a learner that finishes an update and writes its files
 
@@ -99,6 +99,7 @@ def _set_failed(context: LaunchContext, message: str) -> None:
 def _nodes(context: LaunchContext, wiring: str, part: Part) -> list[LaunchDescriptionEntity]:
     values = {argument.name: context.launch_configurations[argument.name] for argument in _arguments(part)}
     plan = Plan(wiring or values["wiring"], values, part)
+    hold_graph(plan.namespace, part)
     hint = discovery_hint(os.environ, part) if part is not Part.ALL else ""
     end = RunEnd(Path(plan.run_dir), plan.run_id).handlers(context) if plan.run_dir else []
     nodes, restarts = [(name, _node(name, plan)) for name in plan.nodes], Restarts()

@@ -28,6 +28,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
+from franka_reacher_rl.ros.exit_deadline import exit_within
 from franka_reacher_rl.ros.run.identity import Refusals, RunIdentity
 
 EXIT_FAILURE = 1
@@ -224,7 +225,10 @@ def run_node(node_class: Callable[[], Node], args: list[str] | None = None) -> N
         _end_with_parent()
     refused = _take_realtime_priority(int(os.environ.get(REALTIME_PRIORITY, "0")))
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    sys.exit(_run(node_class, signals, refused))
+    code = _run(node_class, signals, refused)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # taking the interpreter down takes tenths of a second, and much longer on a busy computer
 
 
 def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int:
@@ -245,6 +249,7 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
         node.get_logger().debug(refused)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    code = EXIT_FAILURE
     try:
         while node.exit_code is None and not signals.received:
             executor.spin_once(timeout_sec=0.1)
@@ -258,10 +263,10 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
         if os.environ.get(TRACEBACK):
             raise
         node.get_logger().fatal(_description(error))
-        code = EXIT_FAILURE
     finally:
         node.on_stop()
-        _end_within(_TEARDOWN)
+        # Everything is saved; the middleware may block.
+        exit_within(_TEARDOWN, code)
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
@@ -284,12 +289,6 @@ def _take_realtime_priority(priority: int) -> str:
     except OSError as error:
         return f"no real-time priority ({error.strerror}): allow it with an rtprio line in /etc/security/limits.conf"
     return ""
-
-
-def _end_within(seconds: float) -> None:
-    """Have the system end this process (SIGALRM) where the middleware does not let it end. Everything is saved."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,13 @@
-/* Shifts the wall clock of one process by the nanoseconds in a file, and leaves all other clocks as they are. */
+/* Shifts the wall clock of one process by the nanoseconds in a file, and leaves all other clocks as they are.
+
+A wait until a point in wall time ends when the shifted clock has reached it, also where the clock is stepped meanwhile:
+such waits look at the file every 20 ms. (Times below a billion seconds are steady ones.) */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -22,10 +28,14 @@ static volatile int64_t *offset(void) {
   return mapped;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *now) {
+static int real_clock(clockid_t clock, struct timespec *now) {
   static int (*real)(clockid_t, struct timespec *);
   if (real == NULL) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-  int failed = real(clock, now);
+  return real(clock, now);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  int failed = real_clock(clock, now);
   if (!failed && clock == CLOCK_REALTIME) {
     int64_t time = now->tv_sec * 1000000000LL + now->tv_nsec + *offset();
     now->tv_sec = time / 1000000000LL;
@@ -48,4 +58,58 @@ time_t time(time_t *seconds) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (seconds != NULL) *seconds = now.tv_sec;
   return now.tv_sec;
+}
+
+static int64_t nanoseconds(const struct timespec *time) { return time->tv_sec * 1000000000LL + time->tv_nsec; }
+
+/* Returns the ns that are left, and sets when the next look at the shift is due, in real wall time. */
+static int64_t next_look(const struct timespec *deadline, struct timespec *look) {
+  struct timespec now;
+  real_clock(CLOCK_REALTIME, &now);
+  int64_t left = nanoseconds(deadline) - *offset() - nanoseconds(&now);
+  int64_t time = nanoseconds(&now) + (left < 0 ? 0 : left < 20000000LL ? left : 20000000LL);
+  look->tv_sec = time / 1000000000LL;
+  look->tv_nsec = time % 1000000000LL;
+  return left;
+}
+
+static int steady(const struct timespec *deadline) { return deadline->tv_sec < 1000000000LL; }
+
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *deadline) {
+  static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+  struct timespec look;
+  /* Without a version, dlsym may return the one of LinuxThreads. */
+  if (real == NULL) *(void **)&real = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+  if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+  if (steady(deadline)) return real(condition, mutex, deadline);
+  next_look(deadline, &look);
+  int code = real(condition, mutex, &look);
+  /* Before the deadline it is a spurious wake-up, which a caller must expect. */
+  return code == ETIMEDOUT && next_look(deadline, &look) > 0 ? 0 : code;
+}
+
+int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadline) {
+  static int (*real)(pthread_mutex_t *, const struct timespec *);
+  struct timespec look;
+  int code;
+  if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "pthread_mutex_timedlock");
+  if (steady(deadline)) return real(mutex, deadline);
+  do {
+    next_look(deadline, &look);
+    code = real(mutex, &look);
+  } while (code == ETIMEDOUT && next_look(deadline, &look) > 0);
+  return code;
+}
+
+int sem_timedwait(sem_t *semaphore, const struct timespec *deadline) {
+  static int (*real)(sem_t *, const struct timespec *);
+  struct timespec look;
+  int code;
+  if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "sem_timedwait");
+  if (steady(deadline)) return real(semaphore, deadline);
+  do {
+    next_look(deadline, &look);
+    code = real(semaphore, &look);
+  } while (code != 0 && errno == ETIMEDOUT && next_look(deadline, &look) > 0);
+  return code;
 }
