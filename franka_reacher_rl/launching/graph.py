@@ -30,7 +30,8 @@ from launch_ros.ros_adapters import get_ros_node
 
 from franka_reacher_rl.launching.arguments import ARGUMENTS, PART_ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
-from franka_reacher_rl.launching.graph_lock import hold_graph
+from franka_reacher_rl.launching.graph_lock import claim_graph
+from franka_reacher_rl.launching.lifetime import Lifetime
 from franka_reacher_rl.launching.middleware import discovery_settings, enclave_arguments, middleware_settings
 from franka_reacher_rl.launching.plan import Plan
 from franka_reacher_rl.launching.restarts import DELAY, DELAYS, MAX_DEATHS, WINDOW, Restarts
@@ -99,14 +100,18 @@ def _set_failed(context: LaunchContext, message: str) -> None:
 def _nodes(context: LaunchContext, wiring: str, part: Part) -> list[LaunchDescriptionEntity]:
     values = {argument.name: context.launch_configurations[argument.name] for argument in _arguments(part)}
     plan = Plan(wiring or values["wiring"], values, part)
-    hold_graph(plan.namespace, part)
     hint = discovery_hint(os.environ, part) if part is not Part.ALL else ""
-    end = RunEnd(Path(plan.run_dir), plan.run_id).handlers(context) if plan.run_dir else []
+    over, end = [claim_graph(plan.namespace, part)], []
+    if plan.run_dir:
+        run_end = RunEnd(Path(plan.run_dir), plan.run_id)
+        end = run_end.handlers(context)
+        over.insert(0, run_end.release)
     nodes, restarts = [(name, _node(name, plan)) for name in plan.nodes], Restarts()
     return [
         LogInfo(msg=plan.summary()),
         *([LogInfo(msg=hint)] if hint else []),
         *end,
+        *Lifetime(over).handlers(),
         *(
             RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan, restarts)))
             for name, node in nodes

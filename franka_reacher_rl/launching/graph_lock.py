@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from franka_reacher_rl.core.base.paths import PACKAGE
 from franka_reacher_rl.launching.two_machines import Part
 
-_held: dict[str, socket.socket] = {}  # by name, until the launch process ends
 
-
-def hold_graph(namespace: str, part: Part, domain: str = "") -> None:
-    """Claim the names of a graph for this process.
+def claim_graph(namespace: str, part: Part, domain: str = "") -> Callable[[], None]:
+    """Claim the names of a graph for this process, and return what gives them up.
 
     The claim is an abstract Unix socket: the system drops it when the process ends, however that happens, and two
     containers with separate networks do not meet. Graphs on other computers are noticed by the recorder.
@@ -25,12 +24,10 @@ def hold_graph(namespace: str, part: Part, domain: str = "") -> None:
         domain: ROS domain; empty: that of the environment.
 
     Raises:
-        ValueError: Another process has claimed them; the message names it.
+        ValueError: They are claimed already; the message names the process.
     """
     domain = domain or os.environ.get("ROS_DOMAIN_ID") or "0"
     name = f"{PACKAGE}/{domain}{namespace}/{part.name}"
-    if name in _held:
-        return
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(f"\0{name}")
@@ -42,7 +39,7 @@ def hold_graph(namespace: str, part: Part, domain: str = "") -> None:
             f"another graph is running in {where}: {_owner(name)}. End it, or start this one with another "
             "ROS_DOMAIN_ID or namespace:=NAME"
         ) from None
-    _held[name] = claim
+    return claim.close
 
 
 def _owner(name: str) -> str:

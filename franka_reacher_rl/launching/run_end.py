@@ -12,9 +12,8 @@ from typing import Any
 
 from launch import LaunchContext
 from launch.actions import RegisterEventHandler
-from launch.event_handlers import OnProcessExit, OnProcessStart, OnShutdown
+from launch.event_handlers import OnShutdown
 from launch.events import Shutdown
-from launch.events.process import ProcessExited, ProcessStarted
 from launch.launch_description_entity import LaunchDescriptionEntity
 
 from franka_reacher_rl.core.run.run_state import RunLock, end_by_progress
@@ -26,7 +25,7 @@ _DEADLY = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class RunEnd:
-    """Holds the lock of a run folder until the last process of the launch has ended, and notes how the run ended."""
+    """Holds the lock of a run folder until it is released, and notes how the run ended."""
 
     def __init__(self, folder: Path, run_id: str) -> None:
         """Take the lock.
@@ -37,8 +36,6 @@ class RunEnd:
         self._folder, self._run_id = folder, run_id
         self._lock = RunLock(folder, run_id)
         self._how = self._failure = ""
-        self._alive: set[int] = set()
-        self._ending = False
         self._watched = [number for number in _DEADLY if signal.getsignal(number) is signal.SIG_DFL]
         for number in self._watched:
             signal.signal(number, self._on_signal)
@@ -54,24 +51,18 @@ class RunEnd:
 
         loop.set_exception_handler(on_error)
         return [
-            RegisterEventHandler(OnProcessStart(on_start=self._on_start)),
-            RegisterEventHandler(OnProcessExit(on_exit=self._on_exit)),
             RegisterEventHandler(OnShutdown(on_shutdown=self._on_shutdown)),
         ]
 
-    def _on_start(self, event: ProcessStarted, context: LaunchContext) -> None:
-        self._alive.add(event.pid)
-
-    def _on_exit(self, event: ProcessExited, context: LaunchContext) -> None:
-        self._alive.discard(event.pid)
-        self._release_if_over()
+    def release(self) -> None:
+        """Release the lock, after the last process of the launch has ended."""
+        self._lock.release()
+        self._restore_signals()
 
     def _on_shutdown(self, event: Shutdown, context: LaunchContext) -> None:
         otherwise = "interrupted by SIGINT" if event.due_to_sigint else f"ended: {event.reason}"
         self._how = end_by_progress(self._folder, self._run_id, otherwise)
-        self._ending = True
         self._note()
-        self._release_if_over()
 
     def _fail(self, message: str) -> None:
         if not self._failure:
@@ -83,11 +74,6 @@ class RunEnd:
             self._lock.end(f"failed: {self._failure}" if self._failure else self._how)
         except OSError as error:
             _log.error("%s does not tell how the run ended: %s", self._folder, error.strerror)
-
-    def _release_if_over(self) -> None:
-        if self._ending and not self._alive:
-            self._lock.release()
-            self._restore_signals()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """Note the end, then end as if the signal had not been handled."""

@@ -1,4 +1,4 @@
-"""Launch files change how their process takes Ctrl-C, which must not last beyond a test."""
+"""What launch files do to their process must not last beyond a test."""
 
 import signal
 from collections.abc import Iterator
@@ -11,3 +11,9 @@ def ctrl_c() -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def unclaimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs that are described but never run claim no names."""
+    monkeypatch.setattr("franka_reacher_rl.launching.graph.claim_graph", lambda *_: lambda: None)

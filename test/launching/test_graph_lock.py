@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("launch")
 
-from franka_reacher_rl.launching.graph_lock import hold_graph
+from franka_reacher_rl.launching.graph_lock import claim_graph
 from franka_reacher_rl.launching.two_machines import Part
 
 HOLDER = """
 import sys
-from franka_reacher_rl.launching.graph_lock import hold_graph
+from franka_reacher_rl.launching.graph_lock import claim_graph
 from franka_reacher_rl.launching.two_machines import Part
-hold_graph(sys.argv[3], Part.ALL)
+give_up = claim_graph(sys.argv[3], Part.ALL)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -37,15 +37,15 @@ def holder(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
 def test_a_second_process_is_refused_until_the_first_has_died(holder: subprocess.Popen[str]) -> None:
     who = rf"in domain .* and namespace /left: process {holder.pid} \(async.launch.py episodes:=5\)"
     with pytest.raises(ValueError, match=f"another graph is running {who}"):
-        hold_graph("/left", Part.ALL)
+        claim_graph("/left", Part.ALL)
     holder.kill()
     holder.wait()
-    hold_graph("/left", Part.ALL)
-    hold_graph("/left", Part.ALL)  # this process holds it
+    claim_graph("/left", Part.ALL)()
+    claim_graph("/left", Part.ALL)()  # it was given up
 
 
 @pytest.mark.parametrize("holder", ["/right"], indirect=True)
 def test_other_names_are_free(holder: subprocess.Popen[str]) -> None:
-    hold_graph("/elsewhere", Part.ALL)
-    hold_graph("/right", Part.ROBOT)
-    hold_graph("/right", Part.ALL, domain=f"{os.environ['ROS_DOMAIN_ID']}0")
+    claim_graph("/elsewhere", Part.ALL)()
+    claim_graph("/right", Part.ROBOT)()
+    claim_graph("/right", Part.ALL, domain=f"{os.environ['ROS_DOMAIN_ID']}0")()

@@ -24,6 +24,7 @@ from franka_reacher_rl.core.loop.events import Progress, RunState
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE, ProgressFile
 from franka_reacher_rl.core.run.run_state import holder, state_of
 from franka_reacher_rl.launching.graph import fail
+from franka_reacher_rl.launching.lifetime import Lifetime
 from franka_reacher_rl.launching.run_end import RunEnd
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,8 @@ def launched(folder: Path, *entities: Any) -> int:
     """Launch entities in a run folder until the launch ends."""
 
     def begin(context: Any) -> list[Any]:
-        return [*RunEnd(folder, "r1").handlers(context), *entities]
+        end = RunEnd(folder, "r1")
+        return [*end.handlers(context), *Lifetime([end.release]).handlers(), *entities]
 
     asyncio.set_event_loop(asyncio.new_event_loop())
     service = LaunchService(noninteractive=True)
