@@ -87,7 +87,7 @@ def add_safety(parser: argparse.ArgumentParser) -> None:
 def add_soak(parser: argparse.ArgumentParser) -> None:
     """Add the options of `soak`."""
     add = parser.add_argument
-    add("--hours", type=float, default=1.0, metavar="H", help="training time in hours (default: %(default)s)")
+    add("--hours", type=float, default=1.0, metavar="H", help="how long to run, in hours (default: %(default)s)")
     add("--setting", default="lite", help="async setting: a name or a path (default: %(default)s)")
     add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the run and of the samples")

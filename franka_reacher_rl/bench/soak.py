@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ _SHARED = ("franka_reacher_rl-*", "fastrtps_*")
 
 # How far the last quarter may lie above the second one: share, and absolute.
 ALLOWED = {"memory_mb": (0.05, 8.0), "handles": (0.0, 3.0), "threads": (0.0, 1.0)}
+_SECONDS_TO_STOP = 60.0  # s
 SLOWER = 0.8  # share of the second quarter's updates per second that the last quarter must reach
 
 
@@ -81,10 +83,12 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     setting = _setting(options.setting, options.out, options.hours)
     run_dir, table = options.out / "run", CsvFile(options.out / "soak.csv", COLUMNS)
-    length, samples = f"training_minutes:={60.0 * options.hours:g}", []
+    samples: list[Sample] = []
     try:
-        with running_graph(setting, options.robot, run_dir, graph_environment(), length, quiet=options.json) as graph:
-            samples = _watch(graph, table)
+        with running_graph(
+            setting, options.robot, run_dir, graph_environment(), "episodes:=0", quiet=options.json
+        ) as graph:
+            samples = _watch(graph, table, 3600.0 * options.hours)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
@@ -136,11 +140,11 @@ def _setting(name: str, folder: Path, hours: float) -> Path:
     return path
 
 
-def _watch(graph: subprocess.Popen[bytes], table: CsvFile) -> list[Sample]:
-    """Sample the processes of a graph until it ends."""
+def _watch(graph: subprocess.Popen[bytes], table: CsvFile, seconds: float) -> list[Sample]:
+    """Sample the processes of a graph until the time is over or it ends."""
     samples: list[Sample] = []
     began = time.monotonic()
-    while True:
+    while time.monotonic() - began < seconds:
         try:
             graph.wait(PERIOD)
             return samples
@@ -149,6 +153,9 @@ def _watch(graph: subprocess.Popen[bytes], table: CsvFile) -> list[Sample]:
         for sample in _samples(graph.pid, time.monotonic() - began):
             samples.append(sample)
             table.write(vars(sample))
+    graph.send_signal(signal.SIGINT)
+    graph.wait(_SECONDS_TO_STOP)
+    return samples
 
 
 def _samples(pid: int, seconds: float) -> list[Sample]:
