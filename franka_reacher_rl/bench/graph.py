@@ -77,11 +77,16 @@ def running_graph(
         yield process
         process.wait()
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(_SECONDS_TO_STOP)
+        end_graph(process)
     if process.returncode:
         raise RuntimeError(f"the graph ended with exit code {process.returncode}")
+
+
+def end_graph(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a graph that runs, as Ctrl-C does, and wait for its end."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.wait(_SECONDS_TO_STOP)
 
 
 def finished_episodes(run_dir: Path) -> int:

@@ -6,7 +6,6 @@ import argparse
 import csv
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import psutil
 import yaml
 
 from franka_reacher_rl.bench.cycle import read_column
-from franka_reacher_rl.bench.graph import graph_environment, running_graph
+from franka_reacher_rl.bench.graph import end_graph, graph_environment, running_graph
 from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.files import without_none
 from franka_reacher_rl.core.base.settings import Setting, setting_path
@@ -31,7 +30,6 @@ _SHARED = ("franka_reacher_rl-*", "fastrtps_*")
 
 # How far the last quarter may lie above the second one: share, and absolute.
 ALLOWED = {"memory_mb": (0.05, 8.0), "handles": (0.0, 3.0), "threads": (0.0, 1.0)}
-_SECONDS_TO_STOP = 60.0  # s
 SLOWER = 0.8  # share of the second quarter's updates per second that the last quarter must reach
 
 
@@ -153,8 +151,7 @@ def _watch(graph: subprocess.Popen[bytes], table: CsvFile, seconds: float) -> li
         for sample in _samples(graph.pid, time.monotonic() - began):
             samples.append(sample)
             table.write(vars(sample))
-    graph.send_signal(signal.SIGINT)
-    graph.wait(_SECONDS_TO_STOP)
+    end_graph(graph)
     return samples
 
 

@@ -105,13 +105,13 @@ def _nodes(context: LaunchContext, wiring: str, part: Part) -> list[LaunchDescri
     if plan.run_dir:
         run_end = RunEnd(Path(plan.run_dir), plan.run_id)
         end = run_end.handlers(context)
-        over.insert(0, run_end.release)
+        over.append(run_end.release)
     nodes, restarts = [(name, _node(name, plan)) for name in plan.nodes], Restarts()
     return [
         LogInfo(msg=plan.summary()),
         *([LogInfo(msg=hint)] if hint else []),
+        *Lifetime(over).handlers(),  # launch calls the handlers that come first last: the note precedes the release
         *end,
-        *Lifetime(over).handlers(),
         *(
             RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_on_exit(name, plan, restarts)))
             for name, node in nodes

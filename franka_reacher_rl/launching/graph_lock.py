@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from collections.abc import Callable
@@ -10,9 +9,10 @@ from pathlib import Path
 
 from franka_reacher_rl.core.base.paths import PACKAGE
 from franka_reacher_rl.launching.two_machines import Part
+from franka_reacher_rl.ros.run.domain import ros_domain
 
 
-def claim_graph(namespace: str, part: Part, domain: str = "") -> Callable[[], None]:
+def claim_graph(namespace: str, part: Part) -> Callable[[], None]:
     """Claim the names of a graph for this process, and return what gives them up.
 
     The claim is an abstract Unix socket: the system drops it when the process ends, however that happens, and two
@@ -21,20 +21,18 @@ def claim_graph(namespace: str, part: Part, domain: str = "") -> Callable[[], No
     Args:
         namespace: Of the graph, with its slash; empty: none.
         part: The part of the graph that is started.
-        domain: ROS domain; empty: that of the environment.
 
     Raises:
         ValueError: They are claimed already; the message names the process.
     """
-    domain = domain or os.environ.get("ROS_DOMAIN_ID") or "0"
-    name = f"{PACKAGE}/{domain}{namespace}/{part.name}"
+    name = f"{PACKAGE}/{ros_domain()}{namespace}/{part.name}"
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(f"\0{name}")
         claim.listen()
     except OSError:
         claim.close()
-        where = f"domain {domain}" + (f" and namespace {namespace}" if namespace else "")
+        where = f"domain {ros_domain()}" + (f" and namespace {namespace}" if namespace else "")
         raise ValueError(
             f"another graph is running in {where}: {_owner(name)}. End it, or start this one with another "
             "ROS_DOMAIN_ID or namespace:=NAME"

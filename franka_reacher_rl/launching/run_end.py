@@ -50,9 +50,7 @@ class RunEnd:
             shown(loop, problem)
 
         loop.set_exception_handler(on_error)
-        return [
-            RegisterEventHandler(OnShutdown(on_shutdown=self._on_shutdown)),
-        ]
+        return [RegisterEventHandler(OnShutdown(on_shutdown=self._on_shutdown))]
 
     def release(self) -> None:
         """Release the lock, after the last process of the launch has ended."""

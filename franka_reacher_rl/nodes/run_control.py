@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import rclpy
 import rclpy.node
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
+
+from franka_reacher_rl.ros.run.domain import ros_domain
 
 _PATIENCE = 5.0  # s, for the environment to be discovered and to answer
 
@@ -63,10 +64,9 @@ def _missing(node: rclpy.node.Node, service: str, verb: str, patience: float) ->
         if name.endswith(f"/environment/{verb}") and name != service
     ]
     spaces = sorted(name.removesuffix(f"/environment/{verb}") for name in names)
-    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     if spaces:
         there = " or ".join(f"--namespace {space}" if space else "no --namespace" for space in spaces)
         hint = f"there is a graph in another namespace: give {there}"
     else:
         hint = "no graph is running there: check ROS_DOMAIN_ID, or start one with ./reacher launch async.launch.py"
-    return f"no environment offers {service} in domain {domain} within {patience:g} s; {hint}"
+    return f"no environment offers {service} in domain {ros_domain()} within {patience:g} s; {hint}"

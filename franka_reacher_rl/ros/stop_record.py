@@ -10,6 +10,7 @@ from franka_reacher_rl.core.base.documents import read_text
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.paths import PACKAGE
 from franka_reacher_rl.core.base.suggestions import shortened
+from franka_reacher_rl.ros.run.domain import ros_domain
 
 MOST_BYTES = 1000  # of the file
 
@@ -26,7 +27,7 @@ class StopRecord:
 
     def __init__(self, namespace: str, robot: str) -> None:
         home = Path(os.environ.get("ROS_HOME") or Path.home() / ".ros")
-        parts = (os.environ.get("ROS_DOMAIN_ID") or "0", *namespace.strip("/").split("/"), robot)
+        parts = (ros_domain(), *namespace.strip("/").split("/"), robot)
         name = ".".join(part.replace("/", "_") for part in parts if part)
         self.path = home / PACKAGE / "requested_stops" / name
 

@@ -4,9 +4,7 @@ import os
 
 _CHOICE = "MUJOCO_GL"
 
-if _CHOICE in os.environ:
-    import mujoco
-else:
+if _CHOICE not in os.environ:
     # mujoco would import GLFW, which starts a process to find its library. `gl.py` chooses what renders.
     os.environ[_CHOICE] = "disable"
     import mujoco  # noqa: F401

@@ -55,6 +55,7 @@ def test_a_learner_that_dies_while_it_publishes_or_saves(launch, tmp_path, delay
         drill.kill("learner")
         drill.graph.until(lambda n=deaths: drill.graph.text.count("resumed from the checkpoint of update") == n, 60.0)
     drill.assert_complete(6)
+    assert drill.graph.text.count("resumed from the checkpoint of update") == 2
     assert "damaged" not in drill.graph.text
 
 

@@ -28,6 +28,15 @@ static volatile int64_t *offset(void) {
   return mapped;
 }
 
+static const int64_t SECOND = 1000000000LL, LOOK = 20000000LL; /* ns */
+
+static int64_t nanoseconds(const struct timespec *time) { return time->tv_sec * SECOND + time->tv_nsec; }
+
+static void set(struct timespec *time, int64_t nanoseconds) {
+  time->tv_sec = nanoseconds / SECOND;
+  time->tv_nsec = nanoseconds % SECOND;
+}
+
 static int real_clock(clockid_t clock, struct timespec *now) {
   static int (*real)(clockid_t, struct timespec *);
   if (real == NULL) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
@@ -36,11 +45,7 @@ static int real_clock(clockid_t clock, struct timespec *now) {
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
   int failed = real_clock(clock, now);
-  if (!failed && clock == CLOCK_REALTIME) {
-    int64_t time = now->tv_sec * 1000000000LL + now->tv_nsec + *offset();
-    now->tv_sec = time / 1000000000LL;
-    now->tv_nsec = time % 1000000000LL;
-  }
+  if (!failed && clock == CLOCK_REALTIME) set(now, nanoseconds(now) + *offset());
   return failed;
 }
 
@@ -60,16 +65,12 @@ time_t time(time_t *seconds) {
   return now.tv_sec;
 }
 
-static int64_t nanoseconds(const struct timespec *time) { return time->tv_sec * 1000000000LL + time->tv_nsec; }
-
 /* Returns the ns that are left, and sets when the next look at the shift is due, in real wall time. */
 static int64_t next_look(const struct timespec *deadline, struct timespec *look) {
   struct timespec now;
   real_clock(CLOCK_REALTIME, &now);
   int64_t left = nanoseconds(deadline) - *offset() - nanoseconds(&now);
-  int64_t time = nanoseconds(&now) + (left < 0 ? 0 : left < 20000000LL ? left : 20000000LL);
-  look->tv_sec = time / 1000000000LL;
-  look->tv_nsec = time % 1000000000LL;
+  set(look, nanoseconds(&now) + (left < 0 ? 0 : left < LOOK ? left : LOOK));
   return left;
 }
 

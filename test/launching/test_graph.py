@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from child_environment import ROOT, child_environment
 
 pytest.importorskip("launch")
 
@@ -25,8 +26,6 @@ from franka_reacher_rl.launching import graph as launching
 from franka_reacher_rl.launching import middleware, plan
 from franka_reacher_rl.launching.arguments import ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.restarts import MAX_DEATHS, Restarts
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def context(**arguments: str) -> LaunchContext:
@@ -379,15 +378,12 @@ def test_the_graph_ends_with_a_node_that_ends_or_cannot_start(
 )
 def test_ros2_launch_prints_the_line_and_fails(words: list[str], line: str, tmp_path: Path) -> None:
     command = ["ros2", "launch", str(ROOT / "launch" / "async.launch.py"), "run_dir:=", *words]
-    ended = subprocess.run(command, env=_variables(tmp_path), capture_output=True, text=True, timeout=60.0, check=False)
+    ended = subprocess.run(
+        command, env=child_environment(tmp_path), capture_output=True, text=True, timeout=60.0, check=False
+    )
     assert ended.returncode == 1
     assert ended.stderr.startswith(line) and ended.stderr.count("\n") == 1, ended.stderr
     assert "Caught exception" not in ended.stdout
-
-
-def _variables(folder: Path) -> dict[str, str]:
-    """The environment of a process that launches from this checkout."""
-    return os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(folder)}
 
 
 def ended(robot: str, node: str, code: int, times: int = 1) -> list[type]:
@@ -445,5 +441,7 @@ sys.exit(service.run())
 
 def test_ctrl_c_while_a_process_is_being_started(tmp_path: Path) -> None:
     command = [sys.executable, "-c", INTERRUPTED_START]
-    ended = subprocess.run(command, env=_variables(tmp_path), capture_output=True, text=True, timeout=20.0, check=False)
+    ended = subprocess.run(
+        command, env=child_environment(tmp_path), capture_output=True, text=True, timeout=20.0, check=False
+    )
     assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from child_environment import ROOT, child_environment
 
 pytest.importorskip("launch")
 
@@ -27,15 +29,13 @@ from franka_reacher_rl.launching.graph import fail
 from franka_reacher_rl.launching.lifetime import Lifetime
 from franka_reacher_rl.launching.run_end import RunEnd
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def launched(folder: Path, *entities: Any) -> int:
+def launched(folder: Path, *entities: Any, over: Sequence[Callable[[], None]] = ()) -> int:
     """Launch entities in a run folder until the launch ends."""
 
     def begin(context: Any) -> list[Any]:
         end = RunEnd(folder, "r1")
-        return [*end.handlers(context), *Lifetime([end.release]).handlers(), *entities]
+        return [*Lifetime([*over, end.release]).handlers(), *end.handlers(context), *entities]
 
     asyncio.set_event_loop(asyncio.new_event_loop())
     service = LaunchService(noninteractive=True)
@@ -52,6 +52,12 @@ def test_a_complete_run(tmp_path: Path) -> None:
 def test_another_end_keeps_its_reason(tmp_path: Path) -> None:
     assert launched(tmp_path, Shutdown(reason="camera ended")) == 0
     assert (state_of(tmp_path).state, state_of(tmp_path).detail) == ("ended", "camera ended")
+
+
+def test_the_end_is_noted_before_the_lock_is_released(tmp_path: Path) -> None:
+    seen: list[str] = []
+    launched(tmp_path, Shutdown(reason="camera ended"), over=[lambda: seen.append(state_of(tmp_path).state)])
+    assert seen == ["ending"], "the lock is held, and the note says no longer that it runs"
 
 
 def test_a_failure_has_its_message(tmp_path: Path) -> None:
@@ -113,13 +119,12 @@ sys.exit(service.run())
     ],
 )
 def test_a_signal_to_the_launch_process(tmp_path: Path, number: int, state: str, detail: str) -> None:
-    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-c", LAUNCH, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=variables,
+        env=child_environment(tmp_path),
         start_new_session=True,
     )
     try:

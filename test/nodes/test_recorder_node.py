@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from unittest import mock
 
 import pytest
+from child_environment import child_environment
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import Log
 from rclpy.qos import QoSProfile
@@ -20,8 +19,6 @@ from franka_reacher_rl.nodes.recorder import Recorder
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.node import EXIT_CANNOT_START
 from franka_reacher_rl.ros.standard_messages import time_msg
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(("namespace", "prefix"), [("/", ""), ("/left", "left/")])
@@ -106,7 +103,7 @@ def test_a_graph_yields_to_another_one_that_was_there_before(probe_after):
 def test_its_lines_are_printed_as_they_are(tmp_path):
     code = "from franka_reacher_rl.nodes.recorder import main; main()"
     command = [sys.executable, "-c", code, "--ros-args", "-p", f"run_dir:={tmp_path / 'run'}", "-p", "robot:=nowhere"]
-    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(tmp_path)}
+    variables = child_environment(tmp_path)
     variables.pop("RCUTILS_CONSOLE_OUTPUT_FORMAT", None)
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60.0)
     assert ended.returncode == 2 and ended.stderr.startswith("cannot start: no robot 'nowhere'")

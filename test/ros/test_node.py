@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from child_environment import child_environment
 
 pytest.importorskip("rclpy")
 
-ROOT = Path(__file__).resolve().parents[2]
 CODE = """from franka_reacher_rl.ros.node import run_node
 
 
@@ -35,7 +34,7 @@ run_node(broken)
 def test_only_a_bad_setting_is_called_one(error: str, code: int, message: str, tmp_path: Path) -> None:
     script = tmp_path / "broken.py"
     script.write_text(CODE.format(error=error))
-    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "ROS_LOG_DIR": str(tmp_path)}
+    variables = child_environment(tmp_path)
     variables.pop("REACHER_TRACEBACK", None)
     ended = subprocess.run([sys.executable, script], env=variables, capture_output=True, text=True, timeout=60.0)
     assert ended.returncode == code, ended.stderr
