@@ -24,6 +24,7 @@ from franka_reacher_rl.core.base.datatypes import Vector
 
 RECOVERY_WINDOW = 60.0  # s, in which `driver.max_recoveries` automatic recoveries are allowed
 RECONNECT_PERIOD = 1.0  # s
+LAST_MOTION = 1.0  # s that the driver waits for the end of the last motion
 PRIORITY = 40  # of SCHED_FIFO
 RECOVERABLE = {"communication_constraints_violation"}  # reflexes after which the arm may go on without a person
 IDLE_AFTER = 2.0  # s of zero velocity after which no motion is sent, so that a person can guide the arm
@@ -118,7 +119,7 @@ class FrankaDriver:
             self._lock.wait_for(lambda: self._velocity is None or self._level is not Level.OK, timeout)
 
     def close(self) -> None:
-        """End the worker; a motion in progress ends by its deadline."""
+        """End the worker, after the motion in progress, which ends by its deadline."""
         with self._lock:
             self._closing = True
             self._lock.notify()
@@ -144,6 +145,9 @@ class FrankaDriver:
                 self._step()
             except Exception as error:  # report every error to the bridge
                 self._take_error(error)
+        # To the robot, a process that ends during a motion is a loss of packets, which is a reflex.
+        with contextlib.suppress(Exception):
+            self._arm.join_motion(timeout=LAST_MOTION)
 
     def _step(self) -> None:
         if self._level is Level.LOST:

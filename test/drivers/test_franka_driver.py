@@ -67,6 +67,12 @@ class Arm:
         self.franky.motions.append(motion)
         self.franky.moved.set()
 
+    def join_motion(self, timeout):
+        self.franky.joined.append(len(self.franky.motions))
+        if self.franky.pending:
+            raise self.franky.pending.pop()
+        return True
+
     def poll_motion(self):
         if self.franky.pending:
             raise self.franky.pending.pop()
@@ -98,6 +104,7 @@ class Franky:
         self.refusals = []  # errors of a recovery
         self.pending = []  # errors of an asynchronous motion, raised at the next call
         self.connections = 0
+        self.joined = []  # number of motions so far, each time that somebody waited for the last one
         self.current = SimpleNamespace(**dict.fromkeys([*LOST, *TOUCHED], False))  # the arm's errors
 
     def reflex(self, *errors):
@@ -145,6 +152,21 @@ def test_sends_each_velocity_once_with_a_deadline(franky, driver):
     until(lambda: driver.state().stamp > stamp)
     assert len(franky.motions) == 1  # not repeated, so that the deadline applies
     assert driver.fault() == driver.interruption() == ""
+
+
+def test_the_end_waits_for_the_last_motion(franky, driver):
+    driver.send(np.full(7, 0.1))
+    driver.flush(1.0)
+    driver.close()
+    assert franky.joined == [len(franky.motions)] == [1]
+
+
+def test_an_aborted_motion_does_not_keep_the_driver_from_ending(franky, driver):
+    driver.send(np.full(7, 0.1))
+    driver.flush(1.0)
+    franky.pending.append(ControlError("aborted"))
+    driver.close()
+    assert not driver._thread.is_alive()
 
 
 def test_no_motion_is_sent_at_rest(franky, driver):
