@@ -19,7 +19,7 @@ def requirements(path: str) -> list[str]:
 
 PACKAGE_XML = ElementTree.parse(HERE / "package.xml")
 
-FRANKY, RAY = requirements("tools/requirements/optional.txt")
+FRANKY, RAY, *BENCH = requirements("tools/requirements/optional.txt")
 
 # data_files needs one entry per folder.
 CONFIG_FOLDERS = sorted({path.parent.relative_to(HERE) for path in (HERE / "config").rglob("*") if path.is_file()})
@@ -40,6 +40,11 @@ setup(
         ),
     ],
     install_requires=[*requirements("requirements.txt"), *requirements("tools/requirements/rosdep.txt")],
-    extras_require={"franka": [FRANKY], "ray": [RAY], "dev": requirements("tools/requirements/dev.txt")},
+    extras_require={
+        "franka": [FRANKY],
+        "ray": [RAY],
+        "bench": BENCH,
+        "dev": requirements("tools/requirements/dev.txt"),
+    },
     entry_points={"console_scripts": ["franka-reacher = franka_reacher_rl.cli:main"]},
 )

@@ -99,6 +99,7 @@ def make_parser() -> Parser:
     for name, text, add_options in (
         ("learner", "time the parts of an update of the learner", bench_options.add_learner),
         ("cycle", "measure how late the ROS graph's actions are beside a busy learner", bench_options.add_cycle),
+        ("graph", "measure the processor time and the memory of the ROS graph", bench_options.add_graph),
         ("latency", "measure this machine's latency profile, for experiments", bench_options.add_latency),
         ("plant", "time the simulated arm and the safety filter", bench_options.add_plant),
         ("safety", "search for motions that leave the box or exceed a limit", bench_options.add_safety),

@@ -1,6 +1,7 @@
 """`bench cycle`: how late the actions of the async ROS graph are, and how old its observations.
 
-Without `--observers`, the learner updates without pause. With it, the graph runs as usual while tools come and go.
+The learner updates without pause. With `--observers`, the graph runs as usual instead while tools come and go. With
+`--peers`, others keep the same cycle beside an equally busy learner, one after another on the same computer.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.bench.graph import UNLIMITED, graph_environment, running_graph, short_setting
+from franka_reacher_rl.bench import peers
 from franka_reacher_rl.bench.observers import observe, observed_figures, plan_blocks
+from franka_reacher_rl.bench.running_graph import UNLIMITED, graph_environment, running_graph, short_setting
 from franka_reacher_rl.core.base.settings import Setting
 
 _SETTING, _OBSERVED_SETTING = "baseline", "lite"  # the learner of lite leaves two cores time for observers
@@ -59,6 +61,8 @@ def figures(run_dir: Path) -> dict[str, float]:
     first = float(updates[updates > 0][0])
     return {
         "cycle_lateness_ms_p99": float(np.quantile(lateness, 0.99)),
+        "cycle_lateness_ms_p99.9": float(np.quantile(lateness, 0.999)),
+        "cycle_lateness_ms_max": float(lateness.max()),
         "observation_to_command_ms_p99": float(np.quantile(response, 0.99)),
         "late_over_5ms_fraction": float(np.mean(lateness > 5.0)),
         "updates_per_s": float(np.mean(read_column(run_dir / "learner.csv", "updates_per_s", first))),
@@ -71,6 +75,25 @@ def figures(run_dir: Path) -> dict[str, float]:
     }
 
 
+def command_period_errors(run_dir: Path, cycle: float) -> npt.NDArray[np.float64]:
+    """Return how far the time between two commands of an episode was from the cycle, s, in the order of the cycles.
+
+    An observation that was more than half a cycle late shifts the following deadlines (see `EpisodeClock`).
+    """
+    episode, lateness, response = (
+        read_column(run_dir / "cycles.csv", name) for name in ("episode", "lateness", "response_time")
+    )
+    shift = np.where(2.0 * lateness[:-1] <= cycle, lateness[:-1], 0.0)
+    error = np.abs(lateness[1:] - shift + np.diff(response))
+    return np.asarray(error[np.diff(episode) == 0])
+
+
+def spread(name: str, values: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return median, 99th and 99.9th percentile and maximum of some values in ms, by name."""
+    quantiles = {"median": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+    return {f"{name}_ms_{quantity}": float(np.quantile(values, q)) for quantity, q in quantiles.items()}
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the graph and print the figures; return the exit code.
 
@@ -81,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--observers must not be negative, and --episodes must be at least 2")
     if shutil.which("ros2") is None:
         raise ValueError("needs ROS 2: run ./reacher bench cycle, or source the setup.bash of ROS 2")
+    if options.peers:
+        peers.require()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.observers:
@@ -104,7 +129,17 @@ def _busy(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str
     length = f"training_minutes:={options.minutes}"
     with running_graph(setting, options.robot, run_dir, graph_environment(), length, quiet=options.json):
         pass
-    return figures(run_dir)
+    found = figures(run_dir)
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        shutil.copy(run_dir / "cycles.csv", options.out)
+    cycle = 1e-3 * Setting.load(setting).episode.cycle_ms
+    errors = {"graph": command_period_errors(run_dir, cycle)} if options.peers else {}
+    for peer in peers.PEERS if options.peers else ():
+        errors[peer] = peers.period_errors(peers.run_peer(peer, setting, 60.0 * options.minutes), cycle)
+    for name, values in errors.items():
+        found |= {f"{name}_{quantity}": value for quantity, value in spread("period_error", 1e3 * values).items()}
+    return found
 
 
 def _observed(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str, float]:

@@ -1,95 +1,125 @@
-"""The async ROS graph as a benchmark runs it: its setting, and its process."""
+"""`bench graph`: the processor time and the memory that the nodes of the async graph take, without any update."""
 
 from __future__ import annotations
 
-import os
-import random
-import signal
+import argparse
+import json
+import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import yaml
+import psutil
 
-from franka_reacher_rl.core.base.files import without_none
-from franka_reacher_rl.core.base.settings import Setting, setting_path
+from franka_reacher_rl.bench.running_graph import (
+    end_graph,
+    finished_episodes,
+    graph_environment,
+    running_graph,
+    short_setting,
+)
 
-UNLIMITED = 1e9  # updates per step
-_WARMUP_BATCHES = 2  # the warm-up ends when this many batches are stored
-_SECONDS_TO_STOP = 60.0  # s, for an interrupted graph
-
-
-def short_setting(name: str, folder: Path, cycle_ms: float | None = None, budget: float | None = None) -> Path:
-    """Write a copy of a setting whose warm-up is short enough for a benchmark; return its path.
-
-    Args:
-        name: Name or path of a setting of the async wiring.
-        folder: The folder to write to.
-        cycle_ms: The action cycle time in ms; None: the setting's.
-        budget: Maximum number of updates per step; None: the setting's.
-
-    Raises:
-        ValueError: There is no such setting, or a value is not allowed.
-    """
-    source = setting_path(name, "async")
-    setting = Setting.load(source)
-    learner = replace(
-        setting.learner,
-        max_updates_per_step=setting.learner.max_updates_per_step if budget is None else budget,
-        warmup_steps=_WARMUP_BATCHES * setting.learner.batch_size,
-        checkpoint_period=0.0,
-    )
-    episode = replace(setting.episode, cycle_ms=setting.episode.cycle_ms if cycle_ms is None else cycle_ms)
-    values = without_none(replace(setting, episode=episode, learner=learner).to_mapping())
-    path = folder / f"{source.stem}_short.yaml"
-    path.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
-    return path
+SIMULATION = ("camera", "sim_robot")  # what a robot and its camera replace
+LAUNCH = "launch"  # the process that starts the others
+_NO_UPDATES = 0.0  # updates per step
+_POLL_PERIOD = 0.2  # s
+_START = 60.0  # s, that the first episode may take to end
 
 
-def graph_environment() -> dict[str, str]:
-    """Return the environment variables of a graph that no other graph hears."""
-    return os.environ | {"ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100))}
+@dataclass(frozen=True)
+class Usage:
+    """What a process has used so far."""
+
+    seconds: float  # of processor time
+    memory_mb: float  # proportional set size: what it shares is divided among those who share it
 
 
-@contextmanager
-def running_graph(
-    setting: Path, robot: str, run_dir: Path, environment: dict[str, str], length: str, *, quiet: bool
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Launch the async graph, and wait for its end.
-
-    Args:
-        setting: The setting file.
-        robot: The robot: a name or a path.
-        run_dir: The run folder.
-        environment: Its environment variables.
-        length: The launch argument that limits the run, such as `episodes:=5`.
-        quiet: Whether to print errors only.
+def run(options: argparse.Namespace) -> int:
+    """Run the graph for some minutes and print what it took; return the exit code.
 
     Raises:
-        RuntimeError: The graph failed.
+        ValueError: There is no such setting, a number is not allowed, or ROS 2 is missing.
     """
-    command = ["ros2", "launch", "franka_reacher_rl", "async.launch.py", f"setting:={setting}", f"robot:={robot}"]
-    command += [length, f"run_dir:={run_dir}"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL if quiet else None)
-    try:
-        yield process
-        process.wait()
-    finally:
-        end_graph(process)
-    if process.returncode:
-        raise RuntimeError(f"the graph ended with exit code {process.returncode}")
+    if not 0.1 <= options.minutes <= 600.0:
+        raise ValueError(f"--minutes {options.minutes:g} is not allowed: 0.1 to 600")
+    if shutil.which("ros2") is None:
+        raise ValueError("needs ROS 2: run ./reacher bench graph, or source the setup.bash of ROS 2")
+    with tempfile.TemporaryDirectory() as name:
+        setting = short_setting(options.setting, Path(name), options.cycle_ms, _NO_UPDATES)
+        try:
+            found = _measure(setting, options, Path(name) / "run")
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return 1
+    print(json.dumps(found) if options.json else table(found))
+    return 0
 
 
-def end_graph(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt a graph that runs, as Ctrl-C does, and wait for its end."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        process.wait(_SECONDS_TO_STOP)
+def _measure(setting: Path, options: argparse.Namespace, run_dir: Path) -> dict[str, Any]:
+    environment, endless = graph_environment(), "episodes:=0"
+    with running_graph(setting, options.robot, run_dir, environment, endless, quiet=options.json) as graph:
+        began = time.monotonic()
+        while not finished_episodes(run_dir):
+            if graph.poll() is not None or time.monotonic() - began > _START:
+                raise RuntimeError(f"no episode has ended within {_START:g} s: see the graph's messages")
+            time.sleep(_POLL_PERIOD)
+        before, began = _usage(graph), time.monotonic()
+        time.sleep(60.0 * options.minutes)
+        after, ended = _usage(graph), time.monotonic()
+        end_graph(graph)
+    if before.keys() != after.keys():
+        raise RuntimeError("a process of the graph has died or was started during the measurement")
+    return figures(before, after, ended - began)
 
 
-def finished_episodes(run_dir: Path) -> int:
-    """Return the number of episodes in the table of a running graph."""
-    table = run_dir / "episodes.csv"
-    return max(0, table.read_bytes().count(b"\n") - 1) if table.exists() else 0
+def figures(before: Mapping[str, Usage], after: Mapping[str, Usage], seconds: float) -> dict[str, Any]:
+    """Return the benchmark's figures.
+
+    Args:
+        before: By process, at the beginning of the measurement.
+        after: At its end.
+        seconds: Between the two.
+    """
+    cores = {name: (after[name].seconds - before[name].seconds) / seconds for name in after}
+    memory = {name: usage.memory_mb for name, usage in after.items()}
+    return {
+        "cores_total": sum(cores.values()),
+        "cores_without_simulation": sum(value for name, value in cores.items() if name not in SIMULATION),
+        "cores_per_node": cores,
+        "memory_mb_total": sum(memory.values()),
+        "memory_mb_per_node": memory,
+    }
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return the figures as text."""
+    cores, memory = found["cores_per_node"], found["memory_mb_per_node"]
+    rows = [f"{name:24} {cores[name]:6.3f} {memory[name]:10.0f}" for name in sorted(cores, key=cores.get, reverse=True)]
+    total = f"{'all':24} {found['cores_total']:6.3f} {found['memory_mb_total']:10.0f}"
+    without = f"{'all but ' + ', '.join(SIMULATION):24} {found['cores_without_simulation']:6.3f}"
+    return "\n".join([f"{'':24} {'cores':>6} {'memory, MB':>10}", *rows, total, without])
+
+
+def _usage(graph: subprocess.Popen[bytes]) -> dict[str, Usage]:
+    """Return what each process of a graph has used so far."""
+    return dict(_usages(psutil.Process(graph.pid)))
+
+
+def _usages(launch: psutil.Process) -> Iterator[tuple[str, Usage]]:
+    for process in (launch, *launch.children(recursive=True)):
+        try:
+            name = LAUNCH if process == launch else process_name(process)
+            times = process.cpu_times()
+            yield name, Usage(times.user + times.system, 1e-6 * process.memory_full_info().pss)
+        except psutil.Error:  # it has just ended
+            continue
+
+
+def process_name(process: psutil.Process) -> str:
+    """Return the name of a node's executable, else that of the program."""
+    return Path(next((word for word in process.cmdline() if "/lib/" in word), process.name())).name

@@ -67,7 +67,7 @@ def measure(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
         RuntimeError: There is not enough memory.
     """
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    trainer = _trainer(setting, options.rows)
+    trainer = filled_trainer(setting, options.rows)
     sac = trainer.sac
     # first, because the learner's memory setting would also speed up the plain learner
     plain = _time_plain(setting, trainer.replay, options.plain_updates) if options.against_plain else []
@@ -175,7 +175,7 @@ def _time_plain(setting: Setting, replay: Replay, updates: int) -> list[float]:
     return seconds
 
 
-def _trainer(setting: Setting, rows: int) -> Trainer:
+def filled_trainer(setting: Setting, rows: int) -> Trainer:
     """Create a learner with a replay full of random rows; the images' content does not affect the timing."""
     image = setting.image
     trainer = make_trainer(image, setting.network, setting.sac, setting.learner, DOF, 0, rows=rows)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.bench.graph import finished_episodes
+from franka_reacher_rl.bench.running_graph import finished_episodes
 from franka_reacher_rl.core.loop.wiring import SHARED
 
 _INPUTS = SHARED["environment"]

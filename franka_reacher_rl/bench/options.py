@@ -39,6 +39,18 @@ def add_cycle(parser: argparse.ArgumentParser) -> None:
     add("--setting", help="async setting: a name or a path (default: baseline; with --observers: lite)")
     add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
     add("--cycle-ms", type=float, help="action cycle time in ms (default: the setting's)")
+    add("--peers", action="store_true", help="also measure rtgym and a plain loop beside an equally busy learner")
+    add("--out", type=Path, metavar="DIR", help="keep the table of all cycles there")
+    add("--json", action="store_true", help="print JSON only")
+
+
+def add_graph(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `bench graph`."""
+    add = parser.add_argument
+    add("--minutes", type=float, default=1.0, help="time to measure in minutes (default: %(default)s)")
+    add("--setting", default="lite", help="async setting: a name or a path (default: %(default)s)")
+    add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
+    add("--cycle-ms", type=float, help="action cycle time in ms (default: the setting's)")
     add("--json", action="store_true", help="print JSON only")
 
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 
-from franka_reacher_rl.bench.safety_plants import Plant, plant_named
-from franka_reacher_rl.bench.safety_search import Worst, search
+from franka_reacher_rl.bench.adversary.plants import Plant, plant_named
+from franka_reacher_rl.bench.adversary.search import Worst, search
 from franka_reacher_rl.core.arm.robot import Robot
 
 CHATTER_GOAL, DEAD_STILL_GOAL = 0.02, 0.0  # shares of the runs with a constant request

@@ -17,8 +17,9 @@ import numpy as np
 import psutil
 import yaml
 
-from franka_reacher_rl.bench.cycle import read_column
-from franka_reacher_rl.bench.graph import end_graph, graph_environment, running_graph
+from franka_reacher_rl.bench.cycle import read_column, spread
+from franka_reacher_rl.bench.graph import process_name
+from franka_reacher_rl.bench.running_graph import end_graph, graph_environment, running_graph
 from franka_reacher_rl.core.base.csv_file import CsvFile
 from franka_reacher_rl.core.base.files import without_none
 from franka_reacher_rl.core.base.settings import Setting, setting_path
@@ -105,8 +106,7 @@ def figures(run_dir: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for name in ("lateness", "observation_age", "response_time"):
         values = 1e3 * read_column(run_dir / "cycles.csv", name)
-        for quantity, q in (("median", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)):
-            found[f"{name}_ms_{quantity}"] = float(np.quantile(values, q))
+        found |= spread(name, values)
         found["cycles"] = float(len(values))
     updates = read_column(run_dir / "learner.csv", "updates")
     return found | {
@@ -160,7 +160,7 @@ def _samples(pid: int, seconds: float) -> list[Sample]:
     for process in psutil.Process(pid).children(recursive=True):
         try:
             with process.oneshot():
-                name = Path(next((word for word in process.cmdline() if "/lib/" in word), process.name())).name
+                name = process_name(process)
                 memory, handles, threads = process.memory_info().rss, process.num_fds(), process.num_threads()
         except psutil.Error:  # it has just ended
             continue

@@ -24,6 +24,11 @@ class StateFeed:
         self._changed = threading.Condition()
         self._target: Vector | None = None
         self._state: tuple[Vector, Nanoseconds] | None = None
+        self._awaited = -math.inf  # ns: states from before are of no use
+
+    def awaits(self, measured: Nanoseconds) -> bool:
+        """Return whether a state of that time on the steady clock would be rendered, or could be."""
+        return measured >= self._awaited
 
     def set_target(self, position: Vector) -> None:
         """Set the target's position, (3,) in m in the base frame."""
@@ -53,6 +58,7 @@ class StateFeed:
             return self._target is not None and self._state is not None and self._state[1] >= after
 
         with self._changed:
+            self._awaited = after
             if not self._changed.wait_for(available, _READ_TIMEOUT):
                 return None
             assert self._state is not None and self._target is not None

@@ -23,7 +23,13 @@ from franka_reacher_rl.ros.camera_info import calibration_path, camera_info_msg
 from franka_reacher_rl.ros.clocks import stamp_from_steady, steady_from_stamp, steady_ns, steady_seconds
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_frame_prefix, declare_param
-from franka_reacher_rl.ros.standard_messages import image_msg, joint_positions_from_msg, position_from_msg
+from franka_reacher_rl.ros.standard_messages import (
+    image_msg,
+    joint_positions_from_msg,
+    message_from_bytes,
+    position_from_msg,
+    stamp_from_bytes,
+)
 
 
 class Camera(Node):
@@ -63,7 +69,7 @@ class Camera(Node):
         self._frames_before, self._measured_at = 0, steady_seconds()
         self._opened: FrameSource | None = None
         if self._source == "simulated":
-            self.create_subscription(JointState, "joint_states", self._on_joints, qos.NEWEST)
+            self.create_subscription(JointState, "joint_states", self._on_joints, qos.NEWEST, raw=True)
             self.create_subscription(PoseStamped, "target", self._on_target, qos.LATCHED)
         elif not Path(self._source).exists():
             raise ValueError(
@@ -120,10 +126,12 @@ class Camera(Node):
     def _on_lost(self, reason: str) -> None:
         self.get_logger().error(f"camera lost: {reason}; trying to reopen it", throttle_duration_sec=5.0)
 
-    def _on_joints(self, message: JointState) -> None:
-        q = joint_positions_from_msg(message, self._robot.joints)
+    def _on_joints(self, serialised: bytes) -> None:
         # After a step of the wall clock, a stamp may appear to be in the future; the camera would wait for that time.
-        self._feed.set_state(q, min(steady_from_stamp(message.header.stamp), steady_ns()))
+        measured = min(steady_from_stamp(stamp_from_bytes(serialised)), steady_ns())
+        if self._feed.awaits(measured):  # the others are not worth decoding
+            message = message_from_bytes(serialised, JointState)
+            self._feed.set_state(joint_positions_from_msg(message, self._robot.joints), measured)
 
     def _on_target(self, message: PoseStamped) -> None:
         self._feed.set_target(position_from_msg(message.pose.position))

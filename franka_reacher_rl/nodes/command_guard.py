@@ -6,6 +6,7 @@ It imports no library beyond NumPy and rclpy, so that it starts before the bridg
 from __future__ import annotations
 
 import array
+import math
 import signal
 
 import numpy as np
@@ -20,7 +21,6 @@ from franka_reacher_rl.ros.clocks import steady_seconds
 from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare_param
 
-_NEVER = 3600.0  # s
 LONGEST_LABEL = 10_000  # characters; the label names the joints
 
 
@@ -48,8 +48,7 @@ class CommandGuard(Node):
         self._commands = self.create_publisher(Float64MultiArray, robot.driver.command_topic, qos.RELIABLE)
         self._heartbeats = self.create_publisher(Empty, HEARTBEAT, qos.RELIABLE)
         self.create_subscription(Float64MultiArray, robot.driver.command_topic, self._on_command, qos.RELIABLE)
-        self._alarm = self.steady_timer(_NEVER, self._on_alarm)
-        self._alarm.cancel()
+        self._alarm = self.alarm(self._on_alarm)
         self.steady_timer(HEARTBEAT_PERIOD, self._publish_heartbeat)
 
     def _on_command(self, message: Float64MultiArray) -> None:
@@ -82,12 +81,8 @@ class CommandGuard(Node):
         self._commands.publish(self._message)
 
     def _set_alarm(self) -> None:
-        left = self._guard.alarm - steady_seconds()
-        if left > _NEVER:
-            self._alarm.cancel()
-            return
-        self._alarm.timer_period_ns = max(0, round(left * 1e9))
-        self._alarm.reset()
+        alarm = self._guard.alarm
+        self._alarm.due = round(1e9 * alarm) if math.isfinite(alarm) else None
 
     def _publish_heartbeat(self) -> None:
         # Without a connection to the controller, the guard cannot stop the arm.

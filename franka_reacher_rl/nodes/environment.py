@@ -38,7 +38,7 @@ from franka_reacher_rl.core.run.progress_file import ProgressFile, continued
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import measured_from_stamp, stamp_ns, steady_ns
-from franka_reacher_rl.ros.intake import FrameIntake
+from franka_reacher_rl.ros.intake import FrameIntake, LazyImage
 from franka_reacher_rl.ros.messages import (
     action_from_msg,
     check_robot_status,
@@ -51,7 +51,7 @@ from franka_reacher_rl.ros.node import Diagnosis, Node, run_node
 from franka_reacher_rl.ros.parameters import declare, declare_param
 from franka_reacher_rl.ros.run.control import RunControl
 from franka_reacher_rl.ros.services import Goal, LatestAnswer, call
-from franka_reacher_rl.ros.standard_messages import MOST_BYTES
+from franka_reacher_rl.ros.standard_messages import MOST_BYTES, stamp_from_bytes
 
 _POLL_PERIOD = 0.05  # s
 ACTOR_TIMEOUT = 2.0  # s without a sign of life of the actor after which no episode begins
@@ -88,15 +88,15 @@ class Environment(Node):
         self._progress = ProgressFile(Path(progress), self.run.id) if progress else None
         state = self._take_up()
         frozen = declare_param(self, "refuse_frozen", True, "refuse frames that do not change while the arm moves")
-        self._inputs = Inputs(FrameIntake(declare(self, ImageSettings, "image")), frozen=frozen)
+        intake = FrameIntake(declare(self, ImageSettings, "image"))
+        self._inputs: Inputs[LazyImage] = Inputs(lambda image: intake(image.message), frozen=frozen)
         self._loop = loop.Environment(
             settings, self._robot, self._inputs, lambda e: reset_rng(seed, e), self._plan, state
         )
         self._status = msg.RobotStatus()
         self._actor, self._learner = SignOfLife(ACTOR_TIMEOUT), SignOfLife(self._learner_timeout)
         self._connect()
-        self._alarm = self.steady_timer(3600.0, self._on_alarm)
-        self._alarm.cancel()
+        self._alarm = self.alarm(self._on_alarm)
         self.steady_timer(_POLL_PERIOD, self._poll)
 
     def _take_up(self) -> RunState:
@@ -114,7 +114,7 @@ class Environment(Node):
         self._observations = self.create_publisher(msg.Observation, "~/observation", qos.RELIABLE)
         self._cycles = self.create_publisher(msg.Tick, "~/cycle", qos.EVENT)
         self._summaries = self.create_publisher(msg.EpisodeSummary, "~/episode", qos.SUMMARIES)
-        self.create_subscription(Image, "image", self._on_image, qos.NEWEST)
+        self.create_subscription(Image, "image", self._on_image, qos.NEWEST, raw=True)
         self.create_subscription(msg.Reward, "reward", self._on_reward, qos.NEWEST)
         self.create_subscription(msg.RobotState, "robot_state", self._on_state, qos.RELIABLE)
         self.create_subscription(msg.RobotStatus, "robot_status", self._on_status, qos.LATCHED)
@@ -144,10 +144,11 @@ class Environment(Node):
 
     # Inputs
 
-    def _on_image(self, image: Image) -> None:
-        if len(image.data) > MOST_BYTES:  # decoded only if it is observed
-            raise ValueError(f"it has {len(image.data)} bytes: at most {MOST_BYTES} are allowed")
-        self._inputs.on_image(stamp_ns(image.header.stamp), measured_from_stamp(image.header.stamp), image)
+    def _on_image(self, serialised: bytes) -> None:
+        if len(serialised) > MOST_BYTES:  # decoded only if it is observed
+            raise ValueError(f"it has {len(serialised)} bytes: at most {MOST_BYTES} are allowed")
+        stamp = stamp_from_bytes(serialised)
+        self._inputs.on_image(stamp_ns(stamp), measured_from_stamp(stamp), LazyImage(serialised))
 
     def _on_reward(self, reward: msg.Reward) -> None:
         self._inputs.on_reward(stamp_ns(reward.header.stamp), reward.reward)
@@ -197,7 +198,9 @@ class Environment(Node):
             self.finish(0)
 
     def _missing(self) -> list[str]:
-        """Name the nodes and states that a reset needs and that are not there."""
+        """Name the nodes and states that a reset needs and that are not there; nothing while no reset is due."""
+        if self._loop.phase is not Phase.WAITING:
+            return []
         arm = f"ros2 service call {self.resolve_service_name('arm')} std_srvs/srv/Trigger"
         down = f"the robot: {self._status.fault or 'stopped'} (when it is safe: {arm})"
         teleport, now = self._robot.reset.strategy == "teleport", steady_ns()
@@ -228,7 +231,9 @@ class Environment(Node):
     def _publish_observation(self, observation: Observation) -> None:
         self._taken += 1
         self._late += 1e3 * observation.lateness > self._late_ms
-        message = observation_msg(observation, self._inputs.image, self._inputs.measured)
+        image = self._inputs.image
+        assert image is not None, "an observation without an image"
+        message = observation_msg(observation, image.message, self._inputs.measured)
         self._observations.publish(self.run.mark(message))
 
     def _publish_summary(self, end: EpisodeEnd) -> None:
@@ -263,13 +268,7 @@ class Environment(Node):
             self.get_logger().warning(warning.text)
 
     def _set_alarm(self) -> None:
-        """Set the timer to the loop's alarm; one that fired early is set again."""
-        alarm = self._loop.alarm
-        if alarm is None:
-            self._alarm.cancel()
-            return
-        self._alarm.timer_period_ns = max(0, alarm - steady_ns())
-        self._alarm.reset()
+        self._alarm.due = self._loop.alarm
 
     def _on_reset_answer(self, answer: Any) -> None:
         success, message = (answer.success, answer.message) if answer else (False, "the robot bridge rejects the goal")

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 
 from franka_reacher_rl.core.arm.bridge import ARMED, Mode
@@ -34,6 +33,7 @@ from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.clocks import stamp_ns, steady_seconds
 from franka_reacher_rl.ros.messages import check_robot_status, robot_state_from_msg
 from franka_reacher_rl.ros.node import Node
+from franka_reacher_rl.ros.spin.executor import Executor
 from franka_reacher_rl.ros.standard_messages import floats_msg
 
 COMMAND_PERIOD = 0.02  # s
@@ -181,7 +181,7 @@ def identify(robot: Robot, speed: float, repeats: int, namespace: str = "") -> l
             f"{min(robot.task.action_scale)} rad/s (action_scale), and at least 1"
         )
     rclpy.init()
-    executor = SingleThreadedExecutor()
+    executor = Executor(message_info=True)
     node = Identify(robot, speed, repeats, namespace)
     executor.add_node(node)
     try:

@@ -6,12 +6,14 @@ import time
 
 import rclpy
 import rclpy.node
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.ros.run.domain import ros_domain
 
 _PATIENCE = 5.0  # s, for the environment to be discovered and to answer
+_REPEAT = 1.0  # s without an answer after which a call is repeated; each may be repeated without harm
 
 
 def ask(verb: str, namespace: str = "", patience: float = _PATIENCE) -> tuple[bool, str]:
@@ -48,12 +50,23 @@ def _ask(node: rclpy.node.Node, executor: SingleThreadedExecutor, verb: str, pat
         executor.spin_once(timeout_sec=0.1)
     if not client.service_is_ready():
         raise ValueError(_missing(node, name, verb, patience))
-    answer = client.call_async(Trigger.Request())
-    executor.spin_until_future_complete(answer, timeout_sec=patience)
-    if not answer.done():
+    response = _answer(client, executor, patience)
+    if response is None and verb == "abort" and not client.service_is_ready():
+        return True, "the run has ended"
+    if response is None:
         raise ValueError(f"{name} has not answered within {patience:g} s: the environment hangs or is ending")
-    response = answer.result()
     return bool(response.success), str(response.message)
+
+
+def _answer(client: Client, executor: SingleThreadedExecutor, patience: float) -> Trigger.Response | None:
+    """Call a service until it answers; an answer is lost if the service has not discovered the client's reader yet."""
+    end = time.monotonic() + patience
+    while (left := end - time.monotonic()) > 0.0 and client.service_is_ready():
+        answer = client.call_async(Trigger.Request())
+        executor.spin_until_future_complete(answer, timeout_sec=min(left, _REPEAT))
+        if answer.done():
+            return answer.result()
+    return None
 
 
 def _missing(node: rclpy.node.Node, service: str, verb: str, patience: float) -> str:

@@ -9,7 +9,26 @@ from sensor_msgs.msg import Image
 from franka_reacher_rl.core.base.datatypes import Frame
 from franka_reacher_rl.core.base.settings import ImageSettings
 from franka_reacher_rl.core.task.frames import resized
-from franka_reacher_rl.ros.standard_messages import frame_from_msg
+from franka_reacher_rl.ros.standard_messages import frame_from_msg, message_from_bytes
+
+
+class LazyImage:
+    """An image that has arrived serialised, and is decoded when it is first used."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._message: Image | None = None
+
+    @property
+    def message(self) -> Image:
+        """The image.
+
+        Raises:
+            ValueError: The bytes are no image.
+        """
+        if self._message is None:
+            self._message = message_from_bytes(self._data, Image)
+        return self._message
 
 
 class FrameIntake:

@@ -17,19 +17,19 @@ import rclpy
 import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
-from rclpy.timer import Timer
 
-from franka_reacher_rl.ros.exit_deadline import exit_within
 from franka_reacher_rl.ros.run.identity import Refusals, RunIdentity
+from franka_reacher_rl.ros.spin.executor import Executor
+from franka_reacher_rl.ros.spin.exit_deadline import exit_within
+from franka_reacher_rl.ros.spin.timers import Timer, Timers
 
 EXIT_FAILURE = 1
 EXIT_BAD_SETTINGS = 2
@@ -60,6 +60,7 @@ class Node(rclpy.node.Node):
         hardware_id: The device that the status is about; by default this computer.
         run: The run that the node belongs to.
         refusals: What the node has refused.
+        steady_timers: Of the node, which the process runs.
     """
 
     drain_seconds = 0.0  # s; how long a node that must not lose messages still processes them before it ends
@@ -75,7 +76,7 @@ class Node(rclpy.node.Node):
         self.hardware_id = socket.gethostname()
         self.run = RunIdentity(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.steady_timers = Timers()
         self.steady_timer(1.0, self._publish_diagnostics)
 
     def steady_timer(self, period: float, callback: Callable[[], None]) -> Timer:
@@ -85,7 +86,11 @@ class Node(rclpy.node.Node):
             period: s.
             callback: Called once per period.
         """
-        return self.create_timer(period, callback, clock=self._steady)
+        return self.steady_timers.add(Timer(callback, round(1e9 * period)))
+
+    def alarm(self, callback: Callable[[], None]) -> Timer:
+        """Create a timer that calls once each time that its `due` is set."""
+        return self.steady_timers.add(Timer(callback))
 
     def create_subscription(
         self, msg_type: type, topic: str, callback: Callable[..., None], qos_profile: QoSProfile | int, **options: Any
@@ -247,7 +252,7 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
         return EXIT_CANNOT_START
     if refused:
         node.get_logger().debug(refused)
-    executor = SingleThreadedExecutor()
+    executor = Executor()
     executor.add_node(node)
     code = EXIT_FAILURE
     try:
@@ -274,7 +279,7 @@ def _run(node_class: Callable[[], Node], signals: _Signals, refused: str) -> int
     return code
 
 
-def _drain(executor: SingleThreadedExecutor, node: Node) -> None:
+def _drain(executor: Executor, node: Node) -> None:
     end = time.monotonic() + node.drain_seconds
     while (left := end - time.monotonic()) > 0 and not node.drained():
         executor.spin_once(timeout_sec=left)

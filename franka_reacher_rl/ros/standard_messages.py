@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import struct
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -51,6 +52,21 @@ def message_from_bytes(data: bytes, kind: type[Message]) -> Message:
         return deserialize_message(data, kind)
     except Exception as error:  # rclpy raises a type that it does not name
         raise ValueError(f"its {len(data)} bytes are no {kind.__name__}: {shortened(error, 200)}") from None
+
+
+def stamp_from_bytes(data: bytes) -> Time:
+    """Return the stamp of a serialised message whose first field is a header, without decoding the rest.
+
+    In CDR (OMG DDS-XTypes, section 7.4), four bytes precede the fields; the lowest bit of the second one is set where
+    numbers are little-endian.
+
+    Raises:
+        ValueError: There are too few bytes.
+    """
+    if len(data) < 12:
+        raise ValueError(f"its {len(data)} bytes are too few for a stamp")
+    sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return Time(sec=sec, nanosec=nanosec)
 
 
 def time_msg(seconds: float) -> Time:

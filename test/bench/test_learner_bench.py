@@ -59,7 +59,7 @@ def test_cuda_is_refused_if_not_available(capsys: pytest.CaptureFixture[str]) ->
 def test_the_plain_learner_learns_the_same_thing() -> None:
     """It learns that a final step with reward 1 has value 1."""
     setting = bench_learner._setting(bench_learner._parse([*SMALL, "--batch", "16"]))
-    replay = bench_learner._trainer(setting, 60).replay
+    replay = bench_learner.filled_trainer(setting, 60).replay
     plain = bench_learner.PlainLearner(setting, bench_learner.DOF, seed=0)
     losses = []
     batch = replay.sample(16)

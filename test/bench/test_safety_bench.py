@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from franka_reacher_rl.bench.adversary.cases import FAMILIES, Cases, Wave
+from franka_reacher_rl.bench.adversary.plants import PLANTS, SimulatedArm, plant_named, worse
+from franka_reacher_rl.bench.adversary.search import search
 from franka_reacher_rl.bench.safety import misses
-from franka_reacher_rl.bench.safety_cases import FAMILIES, Cases, Wave
-from franka_reacher_rl.bench.safety_plants import PLANTS, SimulatedArm, plant_named, worse
-from franka_reacher_rl.bench.safety_search import search
 from franka_reacher_rl.cli import main
 from franka_reacher_rl.core.arm.bridge import Bridge
 from franka_reacher_rl.core.arm.ramps import Motion

@@ -49,6 +49,7 @@ from franka_reacher_rl.nodes.sim_robot import SimRobot
 from franka_reacher_rl.nodes.uplink import Uplink
 from franka_reacher_rl.ros import node as node_module
 from franka_reacher_rl.ros.clocks import stamp_from_steady, stamp_ns, steady_ns
+from franka_reacher_rl.ros.intake import LazyImage
 from franka_reacher_rl.ros.standard_messages import bytes_msg, image_msg
 
 SIDE = 16
@@ -108,7 +109,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 def poke(node: Any) -> None:
     """Lets a node do what it does regularly."""
-    for timer in list(node.timers):
+    for timer in node.steady_timers:
         timer.callback()
     if isinstance(node, RobotBridge):
         node._driver._controller.order = list(range(7))
@@ -129,7 +130,7 @@ def renew(node: Any) -> None:
     if isinstance(node, Environment):
         now, stamp = steady_ns(), stamp_ns(stamp_from_steady(steady_ns()))
         node._inputs._captured = 0
-        node._inputs.on_image(stamp, now, valid(Image))
+        node._inputs.on_image(stamp, now, LazyImage(serialize_message(valid(Image))))
         node._inputs.on_reward(stamp, 1.0)
         node._on_state(valid(msg.RobotState))
         assert not node._inputs.missing(now)
@@ -261,7 +262,8 @@ def test_a_subscription_refuses_or_takes_any_message(topic: str, graph: dict[str
     shaped = kind is Image and data.draw(st.booleans())
     message = data.draw(images() if shaped else messages(kind, valid(kind)))
     if topic == "Environment/reward":  # which counts once its image is there
-        node._inputs.on_image(stamp_ns(message.header.stamp), steady_ns(), valid(Image))
+        image = LazyImage(serialize_message(valid(Image)))
+        node._inputs.on_image(stamp_ns(message.header.stamp), steady_ns(), image)
     if subscription.raw and data.draw(st.booleans()):
         subscription.callback(data.draw(fuzzing.damaged(serialize_message(message))))
     else:

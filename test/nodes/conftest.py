@@ -30,9 +30,9 @@ def probe_after(ros: Callable[..., None]) -> Iterator[Callable[..., Probe]]:
     """Starts rclpy with arguments and gives a probe."""
     probes: list[Probe] = []
 
-    def start(*arguments: str) -> Probe:
+    def start(*arguments: str, message_info: bool = False) -> Probe:
         ros(*arguments)
-        probes.append(Probe())
+        probes.append(Probe(message_info=message_info))
         return probes[-1]
 
     yield start

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy.node
-from rclpy.executors import Executor, SingleThreadedExecutor
+
+from franka_reacher_rl.ros.spin.executor import Executor
 
 
 class Probe:
     """Publishes to and listens to nodes under test."""
 
-    def __init__(self, executor: Executor | None = None) -> None:
+    def __init__(self, *, message_info: bool = False) -> None:
         self.node = rclpy.node.Node("probe")
-        self.executor = executor or SingleThreadedExecutor()
+        self.executor = Executor(message_info=message_info)
         self.executor.add_node(self.node)
         self._nodes: list[Any] = []
 

@@ -57,7 +57,7 @@ def started(probe_after):
     """Starts an arm with a delay, its bridge, and the identification of some of its joints."""
 
     def start(delay=0.0, robot=ROBOT, speed=SPEED, repeats=1):
-        probe = probe_after()
+        probe = probe_after(message_info=True)
         probe.add(LateArm(delay))
         bridge = probe.add(RobotBridge())
         probe.until(lambda: bridge._bridge.status.mode == "ready")

@@ -14,7 +14,6 @@ import yaml
 from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from probe import Probe
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -29,7 +28,6 @@ from franka_reacher_rl.core.base.paths import config_dir
 from franka_reacher_rl.drivers import topic
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.nodes.robot_bridge import RobotBridge
-from franka_reacher_rl.nodes.sim_robot import SimRobot
 from franka_reacher_rl.ros import qos
 from franka_reacher_rl.ros.stop_record import StopRecord
 
@@ -392,26 +390,6 @@ def test_ros2_action_sends_a_goal_and_cancels_it_on_an_interrupt(probe_after, tm
     assert "Canceling goal" in output(canceled)
     graph.probe.until(lambda: graph.mode == "ready", 0.5 * graph.robot.reset.timeout)
     assert not graph.arm.received[-1][1].any()
-
-
-def test_a_move_completes_under_the_events_executor(ros):
-    """The EventsExecutor uses less processor time. A callback that waits for a future would stop its node."""
-    experimental = pytest.importorskip("rclpy.experimental", reason="this rclpy has no EventsExecutor")
-    ros()
-    probe = Probe(experimental.EventsExecutor())
-    try:
-        probe.add(SimRobot())
-        graph = Graph(probe, arm=False)
-        status, result = graph.move(graph.robot.start_middle() + 0.3)
-        assert status == GoalStatus.STATUS_SUCCEEDED and result.success
-        np.testing.assert_allclose(graph.states[-1].q, graph.robot.start_middle() + 0.3, atol=0.02)
-        move = graph.send_move(graph.robot.start_middle())
-        graph.until_mode("moving")
-        move.cancel_goal_async()
-        assert graph.ended(move)[0] == GoalStatus.STATUS_CANCELED
-        assert len(graph.feedback) > 2
-    finally:
-        probe.close()
 
 
 def test_status_is_latched_and_diagnostics_report_the_mode(graph):

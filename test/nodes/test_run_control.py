@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import rclpy
+import rclpy.client
+import rclpy.service
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
 from franka_reacher_rl.cli import main
+from franka_reacher_rl.nodes import run_control
 from franka_reacher_rl.nodes.run_control import ask
 
 
@@ -77,3 +81,25 @@ def test_without_a_graph_the_reason_is_given(ros) -> None:
     ros()
     with pytest.raises(ValueError, match=rf"in domain {os.environ['ROS_DOMAIN_ID']} within 0.3 s; no graph is running"):
         ask("abort", "right", patience=0.3)
+
+
+def test_a_lost_answer_is_asked_for_again(environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_control, "_REPEAT", 0.2)
+    calls, sent = environment(), rclpy.service.Service.send_response
+
+    def send(service: rclpy.service.Service, response: Trigger.Response, header: Any) -> None:
+        if len(calls) > 1:
+            sent(service, response, header)
+
+    monkeypatch.setattr(rclpy.service.Service, "send_response", send)
+    assert ask("pause") == (True, "answer to pause")
+    assert calls == ["pause", "pause"]
+
+
+def test_a_run_that_ends_without_an_answer_is_aborted(environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment()
+    ready = iter([True, True])
+    monkeypatch.setattr(rclpy.client.Client, "service_is_ready", lambda client: next(ready, False))
+    monkeypatch.setattr(run_control, "_REPEAT", 0.0)
+    monkeypatch.setattr(rclpy.service.Service, "send_response", lambda *_: None)
+    assert ask("abort") == (True, "the run has ended")

@@ -51,6 +51,7 @@ Measure and compare (each command and subcommand has --help):
 Develop:
   test [PYTEST ARGUMENTS]        run lint, types and all tests; with arguments, run only pytest
   test integration [...]         run the tests against the robot's protocol (4 minutes)
+  test cuda [...]                run the learner's tests on a GPU; without one they are skipped
   test fuzz [...]                run more than 100,000 hostile messages and damaged files (takes minutes)
   test faults [...]              kill, stop and disturb the processes of a graph (half an hour)
   test recipe                    check the installation on a machine with ROS 2 (downloads 1 GB)
@@ -161,7 +162,7 @@ def test(machine: Machine, rest: list[str]) -> int:
     # Tests of two checkouts on one machine must not receive each other's messages.
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
     pytest = ["python", "-m", "pytest"]
-    if rest[:1] in (["integration"], ["faults"]):
+    if rest[:1] in (["integration"], ["faults"], ["cuda"]):
         machine.execute([*pytest, "-m", rest[0], "-o", "timeout=1200", *rest[1:]])
     if rest[:1] == ["fuzz"]:
         machine.execute([*pytest, "test/fuzz", "--fuzz-cases=2000", "-o", "timeout=1200", *rest[1:]])

@@ -46,7 +46,7 @@ class Guard:
     @property
     def idle(self) -> bool:
         """Whether the arm needs no guard: it is commanded zero."""
-        return not self._motion.velocity.any()
+        return not any(self._motion.velocity.tolist())
 
     def _limits_of(self, joints: Sequence[str]) -> Limits:
         limits, order = self._robot.limits, [self._robot.joints.index(joint) for joint in joints]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from franka_reacher_rl.core.arm.commands import FUTURE
-from franka_reacher_rl.core.base.datatypes import Vector
+from franka_reacher_rl.core.base.datatypes import Vector, within
 
 MOST_MEASURED = 1e3  # rad or rad/s; no joint moves as far or as fast
 FROZEN_TRAVEL = 0.02  # rad commanded while the measured positions stay exactly the same
@@ -50,9 +51,8 @@ class StateMonitor:
         A single stamp from the future is ignored: a step of the wall clock falsifies the stamps of messages in flight.
         """
         ahead = measurement.stamp - now
-        # Written so that a comparison with NaN fails.
-        possible = all(np.abs(v).max(initial=0.0) <= MOST_MEASURED for v in (measurement.q, measurement.dq))
-        if not (possible and np.isfinite(ahead)):
+        possible = within(measurement.q, MOST_MEASURED) and within(measurement.dq, MOST_MEASURED)
+        if not (possible and math.isfinite(ahead)):
             values = f"positions {measurement.q.tolist()}, velocities {measurement.dq.tolist()}"
             finite = np.isfinite(measurement.q).all() and np.isfinite(measurement.dq).all() and np.isfinite(ahead)
             what = "is impossible" if finite else "is not finite"
@@ -93,7 +93,7 @@ class StateMonitor:
         """
         if self.newest is None:
             return False
-        if self._frozen_q is None or not np.array_equal(self._frozen_q, self.newest.q):
+        if self._frozen_q is None or self._frozen_q.tolist() != self.newest.q.tolist():
             self._frozen_q, self._frozen_since, self._travel = self.newest.q, self.newest.stamp, 0.0
         self._travel += float(np.abs(velocity).max()) * dt
         return self.newest.stamp - self._frozen_since > self._timeout and self._travel > FROZEN_TRAVEL

@@ -142,6 +142,7 @@ class LearnerSettings(Checked):
         "arithmetic of the encoder's convolutions; auto: bfloat16 if the processor supports it, else float32",
         choices=("auto", "float32", "bfloat16"),
     )
+    tf32: bool = param(False, "multiply with 10 bits of mantissa on CUDA (TF32), also where precision is float32")
     extra_update_time: float = param(
         0.0, "time added to every update, to emulate a slower learner", unit="s", minimum=0.0, maximum=60.0
     )

@@ -64,6 +64,23 @@ class GraphedFunction:
             self._graph.replay()
         return self._outputs
 
+    @torch.no_grad()
+    def capture(self, example: Mapping[str, Tensor], changing: Callable[[], list[Tensor]]) -> None:
+        """Capture the graph now, with inputs of the later ones' shapes, and undo what these calls change.
+
+        Args:
+            example: Named tensors.
+            changing: Returns the tensors that the function changes. Those that only its first calls create become zero.
+        """
+        kept = [(tensor, tensor.clone()) for tensor in changing()]
+        with torch.enable_grad():
+            while self._graph is None:
+                self(example)
+        for tensor in changing():
+            tensor.zero_()
+        for tensor, value in kept:
+            tensor.copy_(value)
+
     def _eager(self) -> dict[str, Tensor]:
         """Call the function on the stream of the later capture, as PyTorch requires."""
         current = torch.cuda.current_stream(self._device)

@@ -40,6 +40,12 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
+def allow_tf32(allowed: bool) -> None:
+    """Set whether CUDA multiplies float32 numbers in TF32; PyTorch's defaults differ between operations."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
 def processor_features() -> set[str]:
     """Return the processor's feature flags; empty if the system does not list them."""
     try:

@@ -23,7 +23,7 @@ from franka_reacher_rl.core.base.settings import ImageSettings, NetworkSettings
 
 
 class Encoder(nn.Module):
-    """Convolutions and spatial soft-argmax, computed in the type of the input."""
+    """Convolutions and spatial soft-argmax, computed in the type of the input; the last layer at least in float32."""
 
     grid: Tensor
 
@@ -61,7 +61,9 @@ class Encoder(nn.Module):
         for i, conv in enumerate(self.convs):
             assert isinstance(conv, nn.Conv2d) and conv.bias is not None
             weight = conv.weight if i else conv.weight / 255.0
-            x = F.conv2d(x.relu_() if i else x, weight.to(x.dtype), conv.bias.to(x.dtype), conv.stride)
+            # The softmax magnifies errors of the last layer, and its bias would get their rounding for a gradient.
+            dtype = pixels.dtype if i < len(self.convs) - 1 else torch.promote_types(pixels.dtype, torch.float32)
+            x = F.conv2d((x.relu_() if i else x).to(dtype), weight.to(dtype), conv.bias.to(dtype), conv.stride)
         attention = x.flatten(2).to(self.grid.dtype).softmax(-1)  # (batch, channels, places)
         return (attention @ self.grid).flatten(1)
 

@@ -23,7 +23,7 @@ from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings,
 from franka_reacher_rl.core.learning.augment import Cropper, draw_offsets
 from franka_reacher_rl.core.learning.cuda_graph import GraphedFunction
 from franka_reacher_rl.core.learning.losses import Info, actor_loss, critic_loss, target_value, temperature_loss
-from franka_reacher_rl.core.learning.machine import choose_device, choose_dtype
+from franka_reacher_rl.core.learning.machine import allow_tf32, choose_device, choose_dtype
 from franka_reacher_rl.core.learning.networks import cropped_size, make_critic, make_policy
 from franka_reacher_rl.core.replay.batch import Batch, DeviceBatch, TensorRecord, to_device
 
@@ -59,6 +59,7 @@ class SAC:
         self.dof = dof
         self.updates = 0
         self._image, self._settings = image, sac
+        allow_tf32(learner.tf32)
         dtype = choose_dtype(learner.precision, self.device)
         self._crop, self._next_crop = (Cropper(*cropped_size(image), dtype) for _ in range(2))
         self._target_entropy = -float(dof) if sac.target_entropy is None else sac.target_entropy
@@ -115,6 +116,21 @@ class SAC:
         self._info = self._graph(inputs) if self._graph else self._steps(inputs)
         self.updates += 1
         return self._info
+
+    def warm_up(self, batch: int) -> None:
+        """On CUDA, capture the update's graph with a batch of zeros, and change nothing; elsewhere do nothing.
+
+        Without it, the first updates of a run would take seconds, longer than a step may wait for its action.
+        """
+        if self._graph:
+            offsets, noise = torch.zeros((2, batch, 2), dtype=torch.int64), torch.zeros(2, batch, self.dof)
+            draws, zeros = Draws(*offsets, *noise), DeviceBatch.zeros(batch, self._image, self.dof)
+            self._graph.capture({**zeros.tensors(), **draws.tensors()}, self._changing)
+
+    def _changing(self) -> list[Tensor]:
+        """Return the tensors that an update changes in place; the optimizers create theirs in the first one."""
+        moments = [t for o in self._optimizers.values() for state in o.state.values() for t in state.values()]
+        return [*self._checked_parameters, *self._target_parameters, *moments]
 
     def info(self) -> dict[str, float]:
         """Return the last update's losses and means, empty before the first update; waits for the device."""

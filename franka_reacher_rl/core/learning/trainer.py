@@ -94,7 +94,7 @@ class Trainer:
         self.replay.add(transition)
 
     def start(self) -> None:
-        """Start the source of batches on the calling thread, whose priority a prefetching thread inherits.
+        """Warm up, and start the source of batches on the calling thread, whose priority a prefetching thread inherits.
 
         `sample` calls this if needed. A second call has no effect.
 
@@ -102,6 +102,7 @@ class Trainer:
             torch.OutOfMemoryError: The replay does not fit in the device's memory (`replay_on_device`).
         """
         if self._source is None:
+            self.sac.warm_up(self._settings.batch_size)
             self._source = Source(self.replay, self._settings, self.sac.device)
 
     def sample(self) -> Batch | DeviceBatch:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from franka_reacher_rl.core.base.settings import ImageSettings
+
 T = TypeVar("T", bound="TensorRecord")
 
 
@@ -68,6 +70,14 @@ class DeviceBatch(TensorRecord):
     action: Tensor  # (batch, joints)
     reward: Tensor  # (batch,)
     terminated: Tensor  # (batch,)
+
+    @classmethod
+    def zeros(cls, batch: int, image: ImageSettings, dof: int) -> DeviceBatch:
+        """Return a batch of zeros in host memory."""
+        frames = torch.zeros((batch, image.frames + 1, 3, image.height, image.width), dtype=torch.uint8)
+        proprioception, scalars = torch.zeros((2, batch, 3 * dof)), torch.zeros((2, batch))
+        action = torch.zeros((batch, dof))
+        return cls(frames, proprioception[0], proprioception[1], action, scalars[0], scalars[1])
 
     @property
     def image(self) -> Tensor:

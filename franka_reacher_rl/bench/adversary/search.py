@@ -9,7 +9,7 @@ import daqp
 import numpy as np
 from scipy.optimize import differential_evolution
 
-from franka_reacher_rl.bench.safety_cases import (
+from franka_reacher_rl.bench.adversary.cases import (
     CONSTANT,
     CYCLES,
     FAMILIES,
@@ -19,7 +19,7 @@ from franka_reacher_rl.bench.safety_cases import (
     Cases,
     Wave,
 )
-from franka_reacher_rl.bench.safety_plants import Plant, SimulatedArm, Timing, measured, misplaced
+from franka_reacher_rl.bench.adversary.plants import Plant, SimulatedArm, Timing, measured, misplaced
 from franka_reacher_rl.core.arm.bridge import Bridge, Mode
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.robot import Robot

@@ -10,7 +10,7 @@ import pytest
 
 BLOCKED = """
 import ctypes
-from franka_reacher_rl.ros.exit_deadline import exit_within
+from franka_reacher_rl.ros.spin.exit_deadline import exit_within
 exit_within(0.2, {code})
 ctypes.PyDLL(None).sleep(30)  # with Python's lock held
 """
@@ -25,6 +25,6 @@ def test_a_process_that_blocks(code: int) -> None:
 
 def test_a_process_that_ends_before() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from franka_reacher_rl.ros.exit_deadline import exit_within\nexit_within(5.0, 3)"]
+        [sys.executable, "-c", "from franka_reacher_rl.ros.spin.exit_deadline import exit_within\nexit_within(5.0, 3)"]
     )
     assert ended.returncode == 0

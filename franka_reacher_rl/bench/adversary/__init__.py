@@ -1,0 +1,1 @@
+"""The adversary of `bench safety`: its requests, its arms and its search."""

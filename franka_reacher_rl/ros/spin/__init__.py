@@ -1,0 +1,1 @@
+"""How a node's process runs its callbacks, and how it ends."""
