@@ -60,14 +60,11 @@ def figures(run_dir: Path) -> dict[str, float]:
     age = 1e3 * read_column(run_dir / "cycles.csv", "observation_age", since)
     first = float(updates[updates > 0][0])
     return {
-        "cycle_lateness_ms_p99": float(np.quantile(lateness, 0.99)),
-        "cycle_lateness_ms_p99.9": float(np.quantile(lateness, 0.999)),
-        "cycle_lateness_ms_max": float(lateness.max()),
+        **spread("cycle_lateness", lateness),
         "observation_to_command_ms_p99": float(np.quantile(response, 0.99)),
         "late_over_5ms_fraction": float(np.mean(lateness > 5.0)),
         "updates_per_s": float(np.mean(read_column(run_dir / "learner.csv", "updates_per_s", first))),
         "learner_busy_fraction": float(np.mean(read_column(run_dir / "learner.csv", "update", first))),
-        "cycle_lateness_ms_median": float(np.median(lateness)),
         "observation_to_command_ms_median": float(np.median(response)),
         "capture_to_command_ms_median": float(np.median(age)),
         "capture_to_command_ms_p99": float(np.quantile(age, 0.99)),
