@@ -37,7 +37,6 @@ class TopicDriver:
 
     def __init__(self, node: Node, robot: Robot) -> None:
         self._joints = robot.joints
-        self._newest: tuple[JointState, float] | None = None  # with its stamp on the steady clock, s
         self._measurement: JointMeasurement | None = None
         self._discovered: float | None = None  # s, when a subscriber of the commands was discovered
         self._state_fault = ""
@@ -45,14 +44,13 @@ class TopicDriver:
         self._message, self._order = Float64MultiArray(), list[int]()  # whose layout names the joints in this order
         self._commands = node.create_publisher(Float64MultiArray, robot.driver.command_topic, qos.RELIABLE)
         self._controller = Controller(node, robot, self._commands.topic_name)
-        node.create_subscription(JointState, robot.driver.state_topic, self._on_state, qos.NEWEST)
+        self._read = node.poll_subscription(JointState, robot.driver.state_topic, self._on_state, qos.NEWEST)
 
     def state(self) -> JointMeasurement | None:
         """Return the newest measurement; None if there is none, a joint is missing, or no command may be sent."""
         if not self._connected() or self._controller.order is None:
             return None
-        if self._newest is not None:
-            self._measurement, self._newest = self._convert(*self._newest), None
+        self._read()
         return self._measurement
 
     def _connected(self) -> bool:
@@ -105,15 +103,15 @@ class TopicDriver:
         """Do nothing: there is no connection to release."""
 
     def _on_state(self, message: JointState) -> None:
-        stamp = message.header.stamp
-        self._newest = message, steady_from_stamp(stamp) * 1e-9 if stamp_ns(stamp) else 0.0
-
-    def _convert(self, message: JointState, stamp: float) -> JointMeasurement | None:
+        self._measurement = None
         self._state_fault = shortened(self._mismatch(message), LONGEST_FAULT)
         if self._state_fault:
-            return None
+            return
+        stamp = message.header.stamp
+        measured = steady_from_stamp(stamp) * 1e-9 if stamp_ns(stamp) else 0.0
         order = self._indices[1]
-        return JointMeasurement(stamp, np.asarray(message.position)[order], np.asarray(message.velocity)[order])
+        q, dq = np.asarray(message.position)[order], np.asarray(message.velocity)[order]
+        self._measurement = JointMeasurement(measured, q, dq)
 
     def _mismatch(self, message: JointState) -> str:
         """Return why a joint state cannot be used, or an empty string; remember where its joints are."""

@@ -116,7 +116,7 @@ class Environment(Node):
         self._summaries = self.create_publisher(msg.EpisodeSummary, "~/episode", qos.SUMMARIES)
         self.create_subscription(Image, "image", self._on_image, qos.NEWEST, raw=True)
         self.create_subscription(msg.Reward, "reward", self._on_reward, qos.NEWEST)
-        self.create_subscription(msg.RobotState, "robot_state", self._on_state, qos.RELIABLE)
+        self._read_state = self.poll_subscription(msg.RobotState, "robot_state", self._on_state, qos.RELIABLE)
         self.create_subscription(msg.RobotStatus, "robot_status", self._on_status, qos.LATCHED)
         self.create_subscription(msg.Action, "action", self.run.only(self._on_action), qos.EVENT)
         self.create_subscription(Bool, "actor_ready", self._on_ready, qos.LATCHED)
@@ -154,9 +154,8 @@ class Environment(Node):
         self._inputs.on_reward(stamp_ns(reward.header.stamp), reward.reward)
 
     def _on_state(self, state: msg.RobotState) -> None:
-        holding = state.mode == msg.RobotStatus.HOLDING
         measured = robot_state_from_msg(state, self._robot.joints)
-        self._inputs.on_robot_state(measured_from_stamp(state.header.stamp), measured, holding)
+        self._inputs.on_robot_state(measured_from_stamp(state.header.stamp), measured, state.held_seconds)
 
     def _on_status(self, status: msg.RobotStatus) -> None:
         check_robot_status(status)
@@ -172,6 +171,7 @@ class Environment(Node):
         self._learner.heard(steady_ns())
 
     def _on_action(self, sent: msg.Action) -> None:
+        self._read_state()  # an action after its deadline has the next observation taken at once
         self._send(self._loop.on_action(steady_ns(), action_from_msg(sent)))
 
     def _on_continue(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -183,9 +183,11 @@ class Environment(Node):
     # Time
 
     def _on_alarm(self) -> None:
+        self._read_state()
         self._send(self._loop.on_alarm(steady_ns()))
 
     def _poll(self) -> None:
+        self._read_state()
         now, missing = steady_ns(), self._missing()
         if self._robot_is_down():
             reason = self._status.fault or "it stopped, since it got no command"

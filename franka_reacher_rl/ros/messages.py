@@ -19,6 +19,7 @@ from franka_reacher_rl.core.arm.bridge import Mode, Output, Status
 from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import (
+    MOST,
     Action,
     EndReason,
     Frame,
@@ -65,6 +66,7 @@ def robot_state_msg(
         dq_cmd=floats_msg(output.velocity, "d"),
         reasons=[reason.value for reason in output.reasons],
         mode=output.mode.value,
+        held_seconds=output.held_seconds,
     )
 
 
@@ -83,6 +85,8 @@ def robot_state_from_msg(message: msgs.RobotState, joints: Sequence[str]) -> Rob
     Raises:
         ValueError: It is the state of other joints, or a value is not finite.
     """
+    if not 0.0 <= message.held_seconds <= MOST:
+        raise ValueError(f"held_seconds = {message.held_seconds} is not a time")
     if message.joint_names and list(message.joint_names) != list(joints):
         names = shortened(", ".join(message.joint_names), 300)
         raise ValueError(f"it has the joints {names} instead of {', '.join(joints)}: give all nodes the same robot")

@@ -61,6 +61,7 @@ class Node(rclpy.node.Node):
         run: The run that the node belongs to.
         refusals: What the node has refused.
         steady_timers: Of the node, which the process runs.
+        polled: Its subscriptions that are read when the node wants to.
     """
 
     drain_seconds = 0.0  # s; how long a node that must not lose messages still processes them before it ends
@@ -68,6 +69,7 @@ class Node(rclpy.node.Node):
 
     def __init__(self, name: str, **options: Any) -> None:
         self.refusals = Refusals(lambda text: self.get_logger().warning(text))
+        self.polled: list[Subscription] = []
         super().__init__(name, **options)
         if self.get_parameter("use_sim_time").value:
             raise ValueError("use_sim_time = true is not allowed: the node runs in real time")
@@ -105,6 +107,39 @@ class Node(rclpy.node.Node):
                 self.refusals.add(f"{msg_type.__name__} on {topic}", error)
 
         return super().create_subscription(msg_type, topic, take, qos_profile, **options)
+
+    def poll_subscription(
+        self, msg_type: type, topic: str, callback: Callable[..., None], qos_profile: QoSProfile
+    ) -> Callable[[], None]:
+        """Create a subscription that is read when the node wants to, which saves waking up for every message.
+
+        Args:
+            msg_type: Type of the messages.
+            topic: Their topic.
+            callback: As `create_subscription` takes it.
+            qos_profile: With a depth of 1: the newest message is the one that is read.
+
+        Returns:
+            A function that calls back with the message that has arrived since it was last called, if there is one.
+        """
+        subscription = self.create_subscription(msg_type, topic, callback, qos_profile)
+        self._subscriptions.remove(subscription)  # executors look here; rclpy has no other way
+        self.polled.append(subscription)
+
+        def read() -> None:
+            with subscription.handle:
+                found = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            if found is not None:
+                subscription.callback(found[0])
+
+        return read
+
+    def destroy_node(self) -> None:
+        """Destroy the node with all that it has made."""
+        self.steady_timers.clear()
+        while self.polled:
+            self.polled.pop().destroy()
+        super().destroy_node()
 
     def create_service(
         self, srv_type: type, srv_name: str, callback: Callable[[Any, Any], Any], **options: Any

@@ -52,7 +52,7 @@ class SimulatedPlant:
         self.period: Nanoseconds = nanoseconds(1.0 / robot.driver.control_rate)
         self._setting = setting
         self._now: Nanoseconds = 0
-        self._held = 0  # control cycles of this episode
+        self._held = 0.0  # s in this episode
         self._move: Move | None = None
         self._restart_bridge()
 
@@ -72,7 +72,7 @@ class SimulatedPlant:
         """Restart the bridge, so that what follows depends on the world's state alone and counters start anew."""
         self._advance(now)
         self._restart_bridge()
-        self._held = 0
+        self._held = 0.0
 
     def control(self, now: Nanoseconds) -> None:
         """Run one cycle of the bridge: measure, filter, command.
@@ -86,7 +86,7 @@ class SimulatedPlant:
         output = self._bridge.update(seconds)
         if output.mode in (Mode.FAULT, Mode.STOPPED):
             raise RuntimeError(f"the bridge stopped the arm: {self._bridge.waiting_for()}")
-        self._held += output.mode is Mode.HOLDING
+        self._held = output.held_seconds
         self.world.set_command(output.velocity)
         if self._move is not None and self._move.done:
             if not self._move.success:
@@ -126,7 +126,7 @@ class SimulatedPlant:
     def counters(self) -> BridgeCounters:
         """Return what the bridge has counted in this episode."""
         status = self._bridge.status
-        return BridgeCounters(status.watchdog_stops, 1e-9 * self._held * self.period, status.commands_limited)
+        return BridgeCounters(status.watchdog_stops, self._held, status.commands_limited)
 
     def refused(self) -> dict[str, int]:
         """Return nothing: every frame is used."""

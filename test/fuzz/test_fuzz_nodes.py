@@ -241,9 +241,8 @@ def topics() -> list[str]:
 
 
 def subscriptions(node: Any) -> dict[str, Any]:
-    return {
-        f"{type(node).__name__}{s.topic_name}": s for s in node.subscriptions if s.topic_name != "/parameter_events"
-    }
+    made = [*node.subscriptions, *node.polled]
+    return {f"{type(node).__name__}{s.topic_name}": s for s in made if s.topic_name != "/parameter_events"}
 
 
 def test_every_subscription_is_fuzzed(graph: dict[str, Any]) -> None:
@@ -366,7 +365,7 @@ def test_the_permissions_of_sros2_cover_what_each_node_uses(graph: dict[str, Any
         name = node.get_name()
         for publisher in node.publishers:
             assert set(fed(node, publisher.topic_name)) <= allowed(name, "topics", "publish"), publisher.topic_name
-        for subscription in node.subscriptions:
+        for subscription in [*node.subscriptions, *node.polled]:
             assert set(fed(node, subscription.topic_name)) <= allowed(name, "topics", "subscribe")
         for service in node.services:
             full = service.srv_name if service.srv_name.startswith("/") else f"/{service.srv_name.replace('~', name)}"

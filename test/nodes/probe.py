@@ -43,6 +43,8 @@ class Probe:
         """Ends a node as its process would."""
         self._nodes.remove(node)
         self.executor.remove_node(node)
+        for _ in range(10):  # what the executor has accepted for it still runs
+            self.executor.spin_once(timeout_sec=0.0)
         getattr(node, "on_stop", lambda: None)()
         node.destroy_node()
 

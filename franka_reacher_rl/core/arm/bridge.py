@@ -61,6 +61,7 @@ class Bridge:
         self._reasons: tuple[Reason, ...] = ()
         self._check_skipped = False
         self._interrupted = False
+        self._held = 0.0  # s
         self._monitor = StateMonitor(robot.bridge.state_timeout)
 
     @property
@@ -205,18 +206,23 @@ class Bridge:
             self._check_health(now, dt)
         self._watch(now)
         self._follow_guard(now)
+        if self.status.mode is Mode.HOLDING:
+            self._held += self._clock.silence
         if dt == 0.0:
-            return Output(self.motion.velocity, self._reasons, self.status.mode)
+            return self._output(self._reasons)
         filtered = self._decide(now, dt)
         self._count_limited(filtered)
         self.motion, self._reasons = filtered.motion, filtered.reasons
         self._tracking.sent(now, self.motion.velocity)
-        return Output(filtered.motion.velocity, filtered.reasons, self.status.mode)
+        return self._output(filtered.reasons)
 
     def brake(self) -> Output:
         """Run one cycle that only brakes, whatever the state of the arm; used when the program ends."""
         self.motion = brake(self.motion, self._limits, 1.0 / self.robot.driver.control_rate)
-        return Output(self.motion.velocity, (Reason.STOPPED,), self.status.mode)
+        return self._output((Reason.STOPPED,))
+
+    def _output(self, reasons: tuple[Reason, ...]) -> Output:
+        return Output(self.motion.velocity, reasons, self.status.mode, self._held)
 
     def _follow_guard(self, now: float) -> None:
         """Repeat what the arm or its command guard has done since the deadline, if this cycle is later than that."""

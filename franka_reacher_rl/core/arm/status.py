@@ -45,3 +45,4 @@ class Output:
     velocity: Vector  # (joints,), rad/s
     reasons: tuple[Reason, ...]
     mode: Mode
+    held_seconds: float  # s spent in the mode HOLDING since the bridge was made

@@ -43,8 +43,7 @@ class Inputs(Generic[Image]):
         self._problem = ""  # of the last frame
         self._state: RobotState | None = None
         self.measured: Nanoseconds = 0  # when the robot state was measured
-        self._holding = False
-        self._held: Nanoseconds = 0
+        self._held = 0.0  # s
         self._counted: tuple[int, int] | None = None
 
     @property
@@ -69,17 +68,15 @@ class Inputs(Generic[Image]):
         self._rewards[stamp] = reward
         self._pair(stamp)
 
-    def on_robot_state(self, measured: Nanoseconds, state: RobotState, holding: bool) -> None:
+    def on_robot_state(self, measured: Nanoseconds, state: RobotState, held_seconds: float) -> None:
         """Take a robot state.
 
         Args:
             measured: When it was measured, by the loop's clock.
             state: Joint state and applied command.
-            holding: Whether the bridge holds the arm because commands have ceased.
+            held_seconds: For which the bridge has held the arm so far because commands had ceased, s.
         """
-        if self._holding and self._state is not None:
-            self._held += max(0, measured - self.measured)
-        self._state, self.measured, self._holding = state, measured, holding
+        self._state, self.measured, self._held = state, measured, held_seconds
 
     def on_counters(self, watchdog_stops: int, commands_limited: int) -> None:
         """Take the bridge's counters."""
@@ -115,7 +112,7 @@ class Inputs(Generic[Image]):
         if self._counted is None:
             return None
         watchdog_stops, commands_limited = self._counted
-        return BridgeCounters(watchdog_stops, 1e-9 * self._held, commands_limited)
+        return BridgeCounters(watchdog_stops, self._held, commands_limited)
 
     def refused(self) -> Mapping[str, int]:
         """Return how many frames and rewards were not used so far, by reason."""

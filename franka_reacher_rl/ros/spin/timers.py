@@ -49,6 +49,10 @@ class Timers:
         self._timers.append(timer)
         return timer
 
+    def clear(self) -> None:
+        """Remove all timers."""
+        self._timers.clear()
+
     def __iter__(self) -> Iterator[Timer]:
         return iter(tuple(self._timers))
 

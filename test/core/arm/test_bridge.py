@@ -127,7 +127,11 @@ def test_when_commands_cease_the_arm_ramps_to_rest_and_latches(arm):
     assert arm.mode is Mode.RUNNING and arm.v[0] == pytest.approx(0.2)
     output = arm.cycle(0.06)
     assert arm.mode is Mode.HOLDING and not output.velocity.any() and output.reasons == (Reason.WATCHDOG,)
+    held = output.held_seconds
+    assert held == pytest.approx(0.05, abs=1.5 * DT)
     assert arm.command() is None  # before it latches, the next command is accepted
+    assert arm.cycle(0.1).held_seconds == held
+    assert arm.command() is None
     arm.cycle(1.05)
     assert arm.mode is Mode.STOPPED and arm.bridge.status.watchdog_stops == 2
     assert arm.command() is Refusal.NOT_ARMED

@@ -29,7 +29,7 @@ def test_a_frame_counts_once_its_reward_is_there(inputs: Inputs[int]) -> None:
     assert inputs.image is None, "the reward of another frame"
     inputs.on_reward(100, 2.0)
     assert inputs.missing(2) == "the robot's state on `robot_state`"
-    inputs.on_robot_state(1, state(3.0), holding=False)
+    inputs.on_robot_state(1, state(3.0), 0.0)
     sensed = inputs.read(2)
     assert (sensed.reward, sensed.captured, int(sensed.frame[0, 0, 0])) == (2.0, 1, 57)
     assert sensed.proprioception.tolist() == [3.0] * 6
@@ -62,7 +62,7 @@ def test_few_frames_wait_for_their_reward(inputs: Inputs[int]) -> None:
 def test_old_inputs_are_missing(inputs: Inputs[int]) -> None:
     inputs.on_image(0, 0, 1)
     inputs.on_reward(0, 1.0)
-    inputs.on_robot_state(0, state(), holding=False)
+    inputs.on_robot_state(0, state(), 0.0)
     assert inputs.missing(MAX_AGE) == ""
     assert inputs.missing(MAX_AGE + 100 * MS) == "a fresh frame: the newest is 0.6 s old"
     inputs.on_image(1, MAX_AGE, 1)
@@ -75,16 +75,15 @@ def test_since_needs_frame_and_state(inputs: Inputs[int]) -> None:
     inputs.on_image(0, 10, 1)
     inputs.on_reward(0, 1.0)
     assert not inputs.since(5)
-    inputs.on_robot_state(7, state(), holding=False)
+    inputs.on_robot_state(7, state(), 0.0)
     assert inputs.since(5) and inputs.since(7) and not inputs.since(8)
 
 
-def test_the_time_in_which_the_arm_is_held_is_counted(inputs: Inputs[int]) -> None:
+def test_counters_are_those_of_the_bridge(inputs: Inputs[int]) -> None:
     assert inputs.counters() is None, "unknown before the first status"
     inputs.on_counters(watchdog_stops=2, commands_limited=3)
-    for measured, holding in ((0, False), (10 * MS, True), (20 * MS, True), (30 * MS, False), (40 * MS, False)):
-        inputs.on_robot_state(measured, state(), holding)
-    assert inputs.counters() == BridgeCounters(2, pytest.approx(0.02), 3)
+    inputs.on_robot_state(10 * MS, state(), held_seconds=0.02)
+    assert inputs.counters() == BridgeCounters(2, 0.02, 3)
 
 
 def pair(inputs: Inputs[int], stamp: int, image: int, reward: float = 1.0) -> None:
@@ -93,7 +92,7 @@ def pair(inputs: Inputs[int], stamp: int, image: int, reward: float = 1.0) -> No
 
 
 def test_a_frame_that_cannot_be_used_leaves_the_one_before_it(inputs: Inputs[int]) -> None:
-    inputs.on_robot_state(1, state(), holding=False)
+    inputs.on_robot_state(1, state(), 0.0)
     pair(inputs, 1, 7)
     assert inputs.missing(1) == ""
     pair(inputs, 2, -50)  # black
@@ -101,7 +100,7 @@ def test_a_frame_that_cannot_be_used_leaves_the_one_before_it(inputs: Inputs[int
     pair(inputs, 3, 9, reward=float("nan"))
     assert inputs.missing(3) == "" and inputs.read(3).captured == 1 and inputs.image == 7
     assert inputs.missing(2 + MAX_AGE).endswith("0.5 s old (the last one was unusable: its reward is not finite)")
-    inputs.on_robot_state(4, state(1.0), holding=False)
+    inputs.on_robot_state(4, state(1.0), 0.0)
     pair(inputs, 4, 7)  # the arm has moved, the frame has not changed
     assert inputs.read(4).captured == 1
     assert dict(inputs.refused()) == {"black": 1, "unusable": 1, "frozen": 1}
