@@ -32,7 +32,7 @@ from franka_reacher_rl.core.loop.events import (
     RunState,
     Warn,
 )
-from franka_reacher_rl.core.loop.inputs import Inputs
+from franka_reacher_rl.core.loop.inputs import MAX_WAITING, Inputs
 from franka_reacher_rl.core.loop.sign_of_life import SignOfLife
 from franka_reacher_rl.core.run.progress_file import ProgressFile, continued
 from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
@@ -114,9 +114,11 @@ class Environment(Node):
         self._observations = self.create_publisher(msg.Observation, "~/observation", qos.RELIABLE)
         self._cycles = self.create_publisher(msg.Tick, "~/cycle", qos.EVENT)
         self._summaries = self.create_publisher(msg.EpisodeSummary, "~/episode", qos.SUMMARIES)
-        self.create_subscription(Image, "image", self._on_image, qos.NEWEST, raw=True)
-        self.create_subscription(msg.Reward, "reward", self._on_reward, qos.NEWEST)
-        self._read_state = self.poll_subscription(msg.RobotState, "robot_state", self._on_state, qos.RELIABLE)
+        self._inboxes = [
+            self.poll_subscription(Image, "image", self._on_image, qos.newest(MAX_WAITING), raw=True),
+            self.poll_subscription(msg.Reward, "reward", self._on_reward, qos.newest(MAX_WAITING)),
+            self.poll_subscription(msg.RobotState, "robot_state", self._on_state, qos.RELIABLE),
+        ]
         self.create_subscription(msg.RobotStatus, "robot_status", self._on_status, qos.LATCHED)
         self.create_subscription(msg.Action, "action", self.run.only(self._on_action), qos.EVENT)
         self.create_subscription(Bool, "actor_ready", self._on_ready, qos.LATCHED)
@@ -143,6 +145,11 @@ class Environment(Node):
         self._reset_answer = LatestAnswer(self._on_reset_answer)
 
     # Inputs
+
+    def _read(self) -> None:
+        """Take what has arrived; nothing wakes this process for a frame or a state that is not observed."""
+        for read in self._inboxes:
+            read()
 
     def _on_image(self, serialised: bytes) -> None:
         if len(serialised) > MOST_BYTES:  # decoded only if it is observed
@@ -171,7 +178,7 @@ class Environment(Node):
         self._learner.heard(steady_ns())
 
     def _on_action(self, sent: msg.Action) -> None:
-        self._read_state()  # an action after its deadline has the next observation taken at once
+        self._read()  # an action after its deadline has the next observation taken at once
         self._send(self._loop.on_action(steady_ns(), action_from_msg(sent)))
 
     def _on_continue(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -183,11 +190,11 @@ class Environment(Node):
     # Time
 
     def _on_alarm(self) -> None:
-        self._read_state()
+        self._read()
         self._send(self._loop.on_alarm(steady_ns()))
 
     def _poll(self) -> None:
-        self._read_state()
+        self._read()
         now, missing = steady_ns(), self._missing()
         if self._robot_is_down():
             reason = self._status.fault or "it stopped, since it got no command"

@@ -109,7 +109,7 @@ class Node(rclpy.node.Node):
         return super().create_subscription(msg_type, topic, take, qos_profile, **options)
 
     def poll_subscription(
-        self, msg_type: type, topic: str, callback: Callable[..., None], qos_profile: QoSProfile
+        self, msg_type: type, topic: str, callback: Callable[..., None], qos_profile: QoSProfile, **options: Any
     ) -> Callable[[], None]:
         """Create a subscription that is read when the node wants to, which saves waking up for every message.
 
@@ -117,20 +117,20 @@ class Node(rclpy.node.Node):
             msg_type: Type of the messages.
             topic: Their topic.
             callback: As `create_subscription` takes it.
-            qos_profile: With a depth of 1: the newest message is the one that is read.
+            qos_profile: Its depth is the number of messages that wait to be read; the newest replace older ones.
+            options: As `create_subscription` takes them.
 
         Returns:
-            A function that calls back with the message that has arrived since it was last called, if there is one.
+            A function that calls back with each message that has arrived since it was last called, oldest first.
         """
-        subscription = self.create_subscription(msg_type, topic, callback, qos_profile)
+        subscription = self.create_subscription(msg_type, topic, callback, qos_profile, **options)
         self._subscriptions.remove(subscription)  # executors look here; rclpy has no other way
         self.polled.append(subscription)
 
         def read() -> None:
             with subscription.handle:
-                found = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-            if found is not None:
-                subscription.callback(found[0])
+                while (found := subscription.handle.take_message(msg_type, subscription.raw)) is not None:
+                    subscription.callback(found[0])
 
         return read
 

@@ -2,9 +2,15 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+
+def newest(depth: int) -> QoSProfile:
+    """Return the profile of a subscription that keeps the last messages, of which any may be lost."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
 # Subscriptions to frames and other streams of which only the newest message matters; messages may be lost. Their
 # publishers are reliable (REP 2003), so that tools which ask for reliable messages receive them too.
-NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+NEWEST = newest(1)
 
 # Observations, commands and states: only the newest message matters, but it must not be lost.
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
