@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.bench import peers
+from franka_reacher_rl.bench import histogram, peers
 from franka_reacher_rl.bench.observers import observe, observed_figures, plan_blocks
 from franka_reacher_rl.bench.running_graph import UNLIMITED, graph_environment, running_graph, short_setting
 from franka_reacher_rl.core.base.settings import Setting
@@ -49,12 +49,8 @@ def figures(run_dir: Path) -> dict[str, float]:
     Raises:
         ValueError: The learner updated in fewer than two episodes.
     """
-    episodes = read_column(run_dir / "episodes.csv", "episode")
+    since = _learning_since(run_dir)
     updates = read_column(run_dir / "episodes.csv", "updates")
-    learning = episodes[updates > 0]
-    if len(learning) < 2:
-        raise ValueError("the learner updated in fewer than two episodes: give more --minutes")
-    since = float(learning[1])  # the learner started during the first one
     lateness = 1e3 * read_column(run_dir / "cycles.csv", "lateness", since)
     response = 1e3 * read_column(run_dir / "cycles.csv", "response_time", since)
     age = 1e3 * read_column(run_dir / "cycles.csv", "observation_age", since)
@@ -70,6 +66,15 @@ def figures(run_dir: Path) -> dict[str, float]:
         "capture_to_command_ms_p99": float(np.quantile(age, 0.99)),
         "cycles": float(len(lateness)),
     }
+
+
+def _learning_since(run_dir: Path) -> float:
+    """Return the first episode during all of which the learner updated."""
+    episodes = read_column(run_dir / "episodes.csv", "episode")
+    learning = episodes[read_column(run_dir / "episodes.csv", "updates") > 0]
+    if len(learning) < 2:
+        raise ValueError("the learner updated in fewer than two episodes: give more --minutes")
+    return float(learning[1])  # it started during the first one
 
 
 def command_period_errors(run_dir: Path, cycle: float) -> npt.NDArray[np.float64]:
@@ -128,8 +133,7 @@ def _busy(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str
         pass
     found = figures(run_dir)
     if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        shutil.copy(run_dir / "cycles.csv", options.out)
+        _keep(run_dir, options.out)
     cycle = 1e-3 * Setting.load(setting).episode.cycle_ms
     errors = {"graph": command_period_errors(run_dir, cycle)} if options.peers else {}
     for peer in peers.PEERS if options.peers else ():
@@ -137,6 +141,15 @@ def _busy(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str
     for name, values in errors.items():
         found |= {f"{name}_{quantity}": value for quantity, value in spread("period_error", 1e3 * values).items()}
     return found
+
+
+def _keep(run_dir: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    histogram.keep_table(run_dir / "cycles.csv", folder)
+    columns = {"lateness of the observation": "lateness", "observation to command": "response_time"}
+    since = _learning_since(run_dir)
+    drawn = {label: 1e3 * read_column(run_dir / "cycles.csv", name, since) for label, name in columns.items()}
+    histogram.draw(drawn, folder)
 
 
 def _observed(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str, float]:

@@ -40,7 +40,7 @@ def add_cycle(parser: argparse.ArgumentParser) -> None:
     add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
     add("--cycle-ms", type=float, help="action cycle time in ms (default: the setting's)")
     add("--peers", action="store_true", help="also measure rtgym and a plain loop beside an equally busy learner")
-    add("--out", type=Path, metavar="DIR", help="keep the table of all cycles there")
+    add("--out", type=Path, metavar="DIR", help="keep the table of all cycles and their histogram there")
     add("--json", action="store_true", help="print JSON only")
 
 
