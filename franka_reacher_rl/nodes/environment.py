@@ -57,6 +57,7 @@ _POLL_PERIOD = 0.05  # s
 ACTOR_TIMEOUT = 2.0  # s without a sign of life of the actor after which no episode begins
 _PATIENCE = 10.0  # s before a wait is reported; nodes take this long to start on a busy machine
 _MANY_LATE = 0.1  # fraction of late cycles above which diagnostics warn
+_READ_AHEAD = 1_000_000  # ns before a deadline: what has arrived is decoded, so that little is left to do at it
 _STOP_PATIENCE = 2.0  # s for the robot to answer the final stop
 
 
@@ -96,7 +97,7 @@ class Environment(Node):
         self._status = msg.RobotStatus()
         self._actor, self._learner = SignOfLife(ACTOR_TIMEOUT), SignOfLife(self._learner_timeout)
         self._connect()
-        self._alarm = self.alarm(self._on_alarm)
+        self._alarm, self._ahead = self.alarm(self._on_alarm), self.alarm(self._read)
         self.steady_timer(_POLL_PERIOD, self._poll)
 
     def _take_up(self) -> RunState:
@@ -277,7 +278,8 @@ class Environment(Node):
             self.get_logger().warning(warning.text)
 
     def _set_alarm(self) -> None:
-        self._alarm.due = self._loop.alarm
+        due = self._alarm.due = self._loop.alarm
+        self._ahead.due = None if due is None else due - _READ_AHEAD
 
     def _on_reset_answer(self, answer: Any) -> None:
         success, message = (answer.success, answer.message) if answer else (False, "the robot bridge rejects the goal")

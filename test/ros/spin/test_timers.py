@@ -91,3 +91,30 @@ def test_the_wait_is_that_of_the_next_call(clock: Clock) -> None:
     assert timers.wait(0.01) == 0.01
     clock.now += 40 * MS
     assert timers.wait(0.1) == 0.0
+
+
+def test_a_periodic_call_makes_way_for_a_deadline(clock: Clock) -> None:
+    calls: list[str] = []
+    timers, start = Timers(), clock.now
+    timers.add(Timer(lambda: calls.append("regular"), 10 * MS))
+    alarm = timers.add(Timer(lambda: calls.append("deadline")))
+    alarm.due = start + 11 * MS
+    clock.now = start + 10 * MS
+    timers.run_due()
+    assert calls == [] and timers.wait(1.0) == pytest.approx(0.001)
+    clock.now = start + 11 * MS
+    timers.run_due()
+    assert sorted(calls) == ["deadline"] and timers.wait(1.0) == 0.0
+    timers.run_due()
+    assert calls == ["deadline", "regular"]
+
+
+def test_deadlines_in_a_row_do_not_hold_up_a_periodic_call(clock: Clock) -> None:
+    calls: list[int] = []
+    timers, start = Timers(), clock.now
+    timers.add(Timer(lambda: calls.append(clock.now - start), 10 * MS))
+    alarm = timers.add(Timer(lambda: None))
+    for clock.now in range(start, start + 21 * MS, MS):
+        alarm.due = clock.now + MS
+        timers.run_due()
+    assert calls == [14 * MS]
