@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from franka_reacher_rl.core.base.safetensors_format import Arrays
 from franka_reacher_rl.core.base.seeding import torch_seed
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
+from franka_reacher_rl.core.learning.adam import Adam
 from franka_reacher_rl.core.learning.augment import Cropper, draw_offsets
 from franka_reacher_rl.core.learning.cuda_graph import GraphedFunction
 from franka_reacher_rl.core.learning.losses import Info, actor_loss, critic_loss, target_value, temperature_loss
@@ -219,14 +220,12 @@ class SAC:
     def _descend(self, name: str, loss: Tensor, parameters: list[Tensor]) -> None:
         """Take an optimizer step, computing no gradients of other parameters."""
         optimizer = self._optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    def _adam(self, parameters: list[Tensor], beta1: float) -> torch.optim.Adam:
-        graphed = self.device.type == "cuda"
-        rate = self._settings.learning_rate
-        return torch.optim.Adam(parameters, lr=rate, betas=(beta1, 0.999), fused=True, capturable=graphed)
+    def _adam(self, parameters: list[Tensor], beta1: float) -> Adam:
+        return Adam(parameters, self._settings.learning_rate, beta1, capturable=self.device.type == "cuda")
 
     def policy_weights(self) -> Arrays:
         """Return a copy of the policy's weights by name."""
@@ -248,7 +247,7 @@ class SAC:
         """Return a copy of everything that further updates depend on, by name."""
         state = self._tensors()
         for name, optimizer in self._optimizers.items():
-            for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
+            for i, parameter in enumerate(optimizer.parameters):
                 for key, value in optimizer.state.get(parameter, {}).items():
                     state[f"optimizer.{name}.{i}.{key}"] = value
         arrays: Arrays = {key: np.array(value.cpu().numpy()) for key, value in state.items()}
@@ -318,14 +317,14 @@ def _check_shapes(own: Mapping[str, Tensor], given: Mapping[str, npt.NDArray[np.
             raise ValueError(f"checkpoint is of another network: {key} is {found} instead of {tuple(tensor.shape)}")
 
 
-def _load_moments(optimizer: torch.optim.Adam, prefix: str, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
+def _load_moments(optimizer: Adam, prefix: str, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
     """Restore Adam's moments; a state from before the first update has none."""
     optimizer.state.clear()
-    for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
+    for i, parameter in enumerate(optimizer.parameters):
         for key in ("step", "exp_avg", "exp_avg_sq"):
             array = state.get(f"{prefix}.{i}.{key}")
             if array is None:
                 continue
             # the fused step expects moments in the parameter's memory format; the step count is a scalar
             like = torch.empty_like(parameter.data) if array.ndim else torch.empty((), device=parameter.device)
-            optimizer.state[parameter][key] = like.copy_(torch.from_numpy(np.array(array)))
+            optimizer.state.setdefault(parameter, {})[key] = like.copy_(torch.from_numpy(np.array(array)))

@@ -136,7 +136,7 @@ def test_encoder_learns_from_the_critic_only() -> None:
     sac = make_sac()
     batch = make_batch(np.random.default_rng(0))
     sac.update(batch)
-    sac._optimizers["critic"].param_groups[0]["lr"] = 0.0
+    sac._optimizers["critic"].rate = 0.0
     before = sac.save_state()
     sac.update(batch)
     after = sac.save_state()
