@@ -130,3 +130,59 @@ def test_no_room_holds_too_large_a_share_of_the_code() -> None:
     for module, path in MODULES.items():
         share[_room(module)] += lines[path]
     assert not {room: n for room, n in share.items() if n > MOST_SHARE * sum(lines.values())}
+
+
+# Libraries that take long to load, and who may load them when it starts: the first action waits for the last node.
+SLOW = {"torch", "mujoco", "pinocchio", "daqp", "cv2", "cv_bridge", "scipy", "matplotlib", "pandas", "ray", "psutil"}
+LOADED = {
+    "launching.graph": set(),
+    "nodes.actor": {"torch"},
+    "nodes.camera": {"cv2", "mujoco"},
+    "nodes.command_guard": set(),
+    "nodes.display": set(),
+    "nodes.environment": {"pinocchio"},
+    "nodes.learner": {"torch"},
+    "nodes.recorder": set(),
+    "nodes.reward": {"cv2"},
+    "nodes.robot_bridge": {"pinocchio", "daqp"},
+    "nodes.robot_state_publisher": {"pinocchio"},
+    "nodes.sim_robot": {"mujoco"},
+    "nodes.uplink": set(),
+}
+
+
+def _imported_at_start(body: list[ast.stmt]) -> set[str]:
+    """The names that a module imports when it is imported itself, with those of packages on the way."""
+    found = set()
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        for part in ("body", "orelse", "handlers"):
+            if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                found |= _imported_at_start(getattr(node, part, []))
+    return found
+
+
+@pytest.mark.parametrize("start", LOADED)
+def test_a_process_starts_with_no_library_that_it_can_do_without(start: str) -> None:
+    found, seen, left = set(), set(), [f"{NAME}.{start}"]
+    while left:
+        name = left.pop()
+        parts = name.split(".")
+        for module in {".".join(parts[:n]) for n in range(1, len(parts) + 1)} - seen:
+            seen.add(module)
+            path = PACKAGE.parent.joinpath(*module.split("."))
+            file = path.with_suffix(".py") if module in MODULES else path / "__init__.py"
+            if file.is_file():
+                left += _imported_at_start(ast.parse(file.read_text()).body)
+        found |= SLOW & {parts[0]}
+    assert found == LOADED[start]
+
+
+def test_every_node_of_the_graph_is_watched() -> None:
+    executables = (PACKAGE.parent / "CMakeLists.txt").read_text().partition("set(nodes")[2].partition(")")[0].split()
+    assert {f"nodes.{name}" for name in executables} == set(LOADED) - {"launching.graph"}

@@ -17,8 +17,8 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.ros_adapters import get_ros_node
 
-from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_file import find_model
 from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
 from franka_reacher_rl.launching.middleware import enclave_arguments, middleware_settings

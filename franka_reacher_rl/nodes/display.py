@@ -11,8 +11,8 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from franka_reacher_rl import msg
-from franka_reacher_rl.core.arm.bridge import RAMPING
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.status import RAMPING
 from franka_reacher_rl.core.base.datatypes import Rows, number, vector
 from franka_reacher_rl.core.task.scenery import Box, acting_faces, colour_of, target_size
 from franka_reacher_rl.ros import qos

@@ -15,9 +15,9 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
 from franka_reacher_rl import msg as msgs
-from franka_reacher_rl.core.arm.bridge import Mode, Output, Status
 from franka_reacher_rl.core.arm.health import JointMeasurement
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.status import Mode, Output, Status
 from franka_reacher_rl.core.base.datatypes import (
     MOST,
     Action,

@@ -9,8 +9,8 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TransformStamped
 from std_msgs.msg import Header
 
-from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_file import find_model
 from franka_reacher_rl.core.base.datatypes import Vector
 from franka_reacher_rl.ros.standard_messages import pose_msg
 

@@ -7,11 +7,9 @@ import struct
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
-from cv_bridge import CvBridge
 from geometry_msgs.msg import Point, Pose, Quaternion
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, JointState
@@ -22,23 +20,21 @@ from franka_reacher_rl.core.base.suggestions import shortened
 
 Message = TypeVar("Message")
 
-_bridge = CvBridge()
-
 MOST_BYTES = 64 << 20  # of an image
 MOST_JOINTS = 256  # of a joint state; reading the names of a longer one would take long
 
-# Encodings (sensor_msgs/image_encodings.hpp) with their bytes per pixel and OpenCV's conversion to RGB. cv_bridge
-# converts the others: it would copy rgb8, and its version on PyPI does not convert YUV.
-_ENCODINGS: dict[str, tuple[int, int | None]] = {
-    "rgb8": (3, None),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "yuv422": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
+# Encodings (sensor_msgs/image_encodings.hpp) with their bytes per pixel and the name of OpenCV's conversion to RGB.
+# cv_bridge converts the others: it would copy rgb8, and its version on PyPI does not convert YUV.
+_ENCODINGS: dict[str, tuple[int, str]] = {
+    "rgb8": (3, ""),
+    "bgr8": (3, "COLOR_BGR2RGB"),
+    "mono8": (1, "COLOR_GRAY2RGB"),
+    "rgba8": (4, "COLOR_RGBA2RGB"),
+    "bgra8": (4, "COLOR_BGRA2RGB"),
+    "yuv422": (2, "COLOR_YUV2RGB_UYVY"),
+    "uyvy": (2, "COLOR_YUV2RGB_UYVY"),
+    "yuv422_yuy2": (2, "COLOR_YUV2RGB_YUY2"),
+    "yuyv": (2, "COLOR_YUV2RGB_YUY2"),
 }
 
 
@@ -117,15 +113,21 @@ def frame_from_msg(image: Image) -> Frame:
         raise ValueError(f"{what} cannot be converted to RGB: step is {image.step}, and a row has {row} bytes")
     rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
     pixels = rows[:, :row].reshape(image.height, image.width, channels)
+    if not conversion:
+        return pixels
+    import cv2  # nodes start faster without it, and with our camera none needs it
+
     try:
-        return pixels if conversion is None else cv2.cvtColor(pixels, conversion)  # type: ignore[return-value]
+        return cv2.cvtColor(pixels, getattr(cv2, conversion))  # type: ignore[return-value]
     except cv2.error as error:  # such as an odd width of a YUV image
         raise ValueError(f"{what} cannot be converted to RGB: {shortened(error, 200)}") from None
 
 
 def _bridge_frame(image: Image, what: str) -> Frame:
     try:
-        frame = np.ascontiguousarray(_bridge.imgmsg_to_cv2(image, "rgb8"))
+        from cv_bridge import CvBridge
+
+        frame = np.ascontiguousarray(CvBridge().imgmsg_to_cv2(image, "rgb8"))
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
             raise ValueError(f"it gives {frame.dtype}{frame.shape}")
         return frame

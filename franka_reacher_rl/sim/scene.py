@@ -6,8 +6,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_file import find_model
 from franka_reacher_rl.core.base.paths import scene_path
 
 ARM = "arm/"  # prefix of the arm's element names in the scene

@@ -10,8 +10,9 @@ import numpy as np
 import pinocchio
 import pytest
 
-from franka_reacher_rl.core.arm.kinematics import Kinematics, find_model
+from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_file import find_model
 from franka_reacher_rl.sim import scene
 from franka_reacher_rl.sim.world import World
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 from typing import Protocol
 
@@ -14,6 +13,7 @@ import numpy as np
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import STILL, Motion, brake, brake_velocities, clipped, next_velocities
 from franka_reacher_rl.core.arm.region import Faces, Region
+from franka_reacher_rl.core.arm.status import Reason
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 
 ATTEMPTS = 3  # corrections of a velocity before the filter takes a part of the last one
@@ -24,25 +24,6 @@ SPACE_TOLERANCE = 1e-7  # m
 AIM = 0.1  # share of the margin by which corrections aim short of a face, so that their error is no violation
 CREEP = 0.5  # share of one period at full acceleration, which sets the speed while cycles are later than the deadline
 CHANGED = 1e-6  # rad/s; a smaller correction is not reported
-
-
-class Reason(str, Enum):
-    """Why a command differs from the requested velocity."""
-
-    VELOCITY = "velocity"
-    ACCELERATION = "acceleration"
-    JERK = "jerk"
-    JOINT_LIMIT = "joint_limit"
-    WORKSPACE = "workspace"
-    OUTSIDE_LIMITS = "outside_limits"
-    OUTSIDE_WORKSPACE = "outside_workspace"
-    BRAKING = "braking"
-    LATE_CYCLES = "late_cycles"
-    REQUEST_NOT_FINITE = "request_not_finite"
-    STATE_NOT_FINITE = "state_not_finite"
-    WATCHDOG = "watchdog"
-    STOPPED = "stopped"
-    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)

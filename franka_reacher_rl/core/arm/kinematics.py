@@ -10,8 +10,8 @@ import numpy as np
 import pinocchio
 
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_file import find_model
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
-from franka_reacher_rl.core.base.paths import config_dir
 
 URDF_TOLERANCE = 1e-3  # rad and rad/s; URDFs round their limits
 
@@ -131,19 +131,6 @@ class Kinematics:
         if frame.parentJoint != 0:
             raise ValueError(f"{path}: base_frame {name!r} moves with joint {self._model.names[frame.parentJoint]!r}")
         return frame.placement.copy()
-
-
-def find_model(name: str) -> Path:
-    """Return the file that `model.urdf` or `model.mjcf` names: a path, or the name of a file in `config/robots`.
-
-    Raises:
-        ValueError: There is no such file; the message names the places searched.
-    """
-    models = config_dir() / "robots"
-    for path in (Path(name).expanduser(), models / name):
-        if path.is_file():
-            return path
-    raise ValueError(f"no model {name!r}: give a path, or the name of a file in {models}")
 
 
 def _check_joints(model: pinocchio.Model, robot: Robot, path: Path) -> None:

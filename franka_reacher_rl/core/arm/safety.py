@@ -16,11 +16,12 @@ import math
 
 import numpy as np
 
-from franka_reacher_rl.core.arm.correction import Correction, Filtered, Reason
+from franka_reacher_rl.core.arm.correction import Correction, Filtered
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import Motion, brake, brake_velocities, clipped
 from franka_reacher_rl.core.arm.region import Faces, Region
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.status import Reason
 from franka_reacher_rl.core.base.datatypes import Vector
 
 MOST_SAMPLES = 1000  # cached results

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from franka_reacher_rl.core.base.datatypes import Frame, Nanoseconds, Observation, Tick
 from franka_reacher_rl.core.base.fields import Checked, param
-from franka_reacher_rl.core.task.reset import MoveTo, PlaceTarget
+from franka_reacher_rl.core.task.reset_step import MoveTo, PlaceTarget
 from franka_reacher_rl.core.task.summary import EpisodeRecord, EpisodeSummary
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +15,8 @@ def resized(frame: Frame, width: int, height: int) -> Frame:
     rows, columns = frame.shape[:2]
     if (rows, columns) == (height, width):
         return frame
+    import cv2  # nodes start faster without it, and with our camera none needs it
+
     crop = centre_crop(columns, rows, width, height)
     middle = frame[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
     return cv2.resize(middle, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

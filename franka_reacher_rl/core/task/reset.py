@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Vector
+from franka_reacher_rl.core.task.reset_step import MoveTo as MoveTo
+from franka_reacher_rl.core.task.reset_step import PlaceTarget as PlaceTarget
 
 TARGET_HEIGHT = 0.022  # m, of the target's centre above the table, as in sim/scene.xml
 ASPECT = 16.0 / 9.0  # width over height of the camera's image
 MAX_DRAWS = 1000  # of the target's position until it is in view
-
-
-@dataclass(frozen=True)
-class MoveTo:
-    """Move the joints to `q` and wait until they have arrived."""
-
-    q: Vector  # (joints,), rad
-
-
-@dataclass(frozen=True)
-class PlaceTarget:
-    """Place the simulated target at `xy` on the table."""
-
-    xy: Vector  # (2,), m in the base frame
 
 
 def reset_steps(robot: Robot, random: np.random.Generator) -> list[MoveTo | PlaceTarget]:

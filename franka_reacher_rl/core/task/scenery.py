@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from franka_reacher_rl.core.arm.correction import Reason
+from franka_reacher_rl.core.arm.status import Reason
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 from franka_reacher_rl.core.base.paths import scene_path
 

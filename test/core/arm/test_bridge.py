@@ -7,8 +7,8 @@ import pytest
 
 from franka_reacher_rl.core.arm.bridge import Bridge, Mode
 from franka_reacher_rl.core.arm.commands import Refusal, Refused
-from franka_reacher_rl.core.arm.correction import Reason
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.status import Reason
 
 ROBOT = Robot.load("panda_sim")
 JOINTS = ROBOT.joints

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robots import ROBOTS
 
-from franka_reacher_rl.core.arm.correction import Reason
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_velocities
 from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.robot_files.sections import GuardedFrame
 from franka_reacher_rl.core.arm.safety import SafetyFilter
+from franka_reacher_rl.core.arm.status import Reason
 
 DT = 0.01  # s
 MILLIMETRE = 1e-3  # m

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from franka_reacher_rl.core.arm.kinematics import find_model
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.arm.robot_files.model_file import find_model
 from franka_reacher_rl.core.base.paths import scene_path
 
 _FOLDERS = ("meshdir", "texturedir", "assetdir")  # attributes of MJCF's <compiler>
