@@ -64,3 +64,16 @@ def test_openmp_is_limited_before_pytorch_is_loaded(code: str) -> None:
     assert run(SPY + code, ROOT) == "10000"
     assert run(SPY + code, ROOT, GOMP_SPINCOUNT="7") == "7"
     assert run(SPY + code, ROOT, OMP_WAIT_POLICY="passive") == "None"
+
+
+def test_a_nodes_script_prepares_its_process_before_it_loads_libraries() -> None:
+    script = (ROOT / "tools" / "node_script.in").read_text().replace("@shebang@", "").replace("@node@", "stub")
+    code = f"""import os, sys, types
+stub = types.ModuleType("franka_reacher_rl.nodes.stub")
+stub.__getattr__ = lambda name: lambda: print(os.nice(0), os.environ["OPENBLAS_NUM_THREADS"], "numpy" in sys.modules)
+sys.modules[stub.__name__] = stub
+{script}"""
+    before = os.nice(0)
+    expected = f"{min(19, before + 3)} 1 False"
+    assert run(code, ROOT, REACHER_NICENESS="3", OPENBLAS_NUM_THREADS="1") == expected
+    assert run(code, ROOT, REACHER_NICENESS="3", OPENBLAS_NUM_THREADS="2") == expected.replace(" 1 ", " 2 ")

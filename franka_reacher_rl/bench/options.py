@@ -47,6 +47,7 @@ def add_cycle(parser: argparse.ArgumentParser) -> None:
 def add_graph(parser: argparse.ArgumentParser) -> None:
     """Add the options of `bench graph`."""
     add = parser.add_argument
+    add("--starts", type=int, default=0, metavar="N", help="time N starts and ends of the graph instead")
     add("--minutes", type=float, default=1.0, help="time to measure in minutes (default: %(default)s)")
     add("--setting", default="lite", help="async setting: a name or a path (default: %(default)s)")
     add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")

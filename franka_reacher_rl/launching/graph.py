@@ -33,7 +33,7 @@ from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
 from franka_reacher_rl.launching.graph_lock import claim_graph
 from franka_reacher_rl.launching.lifetime import Lifetime
 from franka_reacher_rl.launching.middleware import discovery_settings, enclave_arguments, middleware_settings
-from franka_reacher_rl.launching.plan import Plan
+from franka_reacher_rl.launching.plan import NICE, NICENESS, Plan
 from franka_reacher_rl.launching.restarts import DELAY, DELAYS, MAX_DEATHS, WINDOW, Restarts
 from franka_reacher_rl.launching.run_end import RunEnd
 from franka_reacher_rl.launching.two_machines import Part, discovery_hint
@@ -148,6 +148,7 @@ def _node(name: str, plan: Plan) -> Node:
         additional_env={
             END_WITH_PARENT: "1",
             REALTIME_PRIORITY: str(plan.priority(name)),
+            NICE: str(NICENESS.get(name, 0)),
             **middleware_settings(os.environ),
         },
         output_format="{line}" if plan.records(name) else "[{this.process_description.final_name}] {line}",

@@ -38,6 +38,10 @@ REALTIME = {
 
 STATE_PUBLISHER = "robot_state_publisher"  # the name of the node that publishes transforms
 
+# Niceness of the nodes that only listen. They also yield to the others while all load their libraries.
+NICE = "REACHER_NICENESS"  # environment variable that a node's script reads
+NICENESS = dict.fromkeys(("display", "recorder", "robot_recorder", STATE_PUBLISHER), 10)
+
 LEARNER_TIMEOUT = 10.0  # s without a sign of life of the learner after which no episode begins
 # Least time between policies sent to another host, s. In sync the actor waits for each one.
 POLICY_PERIOD = {"sync": 0.0, "async": 0.5}

@@ -22,7 +22,7 @@ from franka_reacher_rl.core.arm.robot_files.model_file import find_model
 from franka_reacher_rl.core.base.documents import load_yaml
 from franka_reacher_rl.core.base.paths import PACKAGE, config_dir, find_yaml
 from franka_reacher_rl.launching.middleware import enclave_arguments, middleware_settings
-from franka_reacher_rl.launching.plan import STATE_PUBLISHER
+from franka_reacher_rl.launching.plan import NICE, NICENESS, STATE_PUBLISHER
 from franka_reacher_rl.ros.node import END_WITH_PARENT
 
 TRANSFORM_RATE = 25.0  # Hz
@@ -57,7 +57,7 @@ def state_publisher(robot: str, namespace: str = "", frame_prefix: str = "", par
         remappings=[("joint_states", "robot_bridge/joint_states")],
         ros_arguments=enclave_arguments(name, os.environ),
         output="screen",
-        additional_env={END_WITH_PARENT: "1", **middleware_settings(os.environ)},
+        additional_env={END_WITH_PARENT: "1", NICE: str(NICENESS[name]), **middleware_settings(os.environ)},
     )
 
 

@@ -100,6 +100,7 @@ class Learner(Node):
         self._updates_at_status = self._trainer.updates
         self._status = msg.LearnerStatus()  # the last one published
         self._receipted = -1  # number of the last receipt
+        self._listeners = 0  # to the status
         self._last_episode, self._stored_at = 0, 0.0  # of the run; steady time of the last transition, s
         self._connect()
         self._thread.start()
@@ -148,6 +149,7 @@ class Learner(Node):
             self.create_subscription(msg.EpisodeSummary, "episode", self.run.only(self._on_episode), qos.SUMMARIES)
         self.steady_timer(_STATUS_PERIOD, self._publish_status)
         self.steady_timer(_RECEIPT_PERIOD, self._answer_hosts)
+        self.steady_timer(_RECEIPT_PERIOD, self._show_itself)
 
     def _on_transition(self, message: msg.Transition) -> None:
         self._stored_at = steady_seconds()
@@ -162,6 +164,12 @@ class Learner(Node):
     def _on_episode(self, summary: msg.EpisodeSummary) -> None:
         if summary.last:
             self._last_episode, self._stored_at = summary.episode, steady_seconds()
+
+    def _show_itself(self) -> None:
+        """Publish a status as soon as somebody listens: the first episode waits for it."""
+        before, self._listeners = self._listeners, self._statuses.get_subscription_count()
+        if self._listeners > before and not self._trainer.stored_steps:
+            self._publish_status()
 
     def _answer_hosts(self) -> None:
         """Confirm spooled transitions, and look who needs policies inline."""

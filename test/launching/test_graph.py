@@ -278,6 +278,16 @@ def test_every_process_of_the_graph_has_the_transport(monkeypatch: pytest.Monkey
         assert perform_substitutions(context(), given["FASTDDS_BUILTIN_TRANSPORTS"]) == "UDPv4"
 
 
+def test_nodes_that_only_listen_yield_to_the_others() -> None:
+    entities, errors = started("async")
+    assert not errors
+    niceness = {}
+    for node in (entity for entity in entities if isinstance(entity, Node)):
+        given = {perform_substitutions(context(), name): value for name, value in node.additional_env}
+        niceness[node.node_executable] = int(perform_substitutions(context(), given[plan.NICE]))
+    assert {name for name, value in niceness.items() if value} == {"display", "recorder", "robot_state_publisher"}
+
+
 def test_a_run_of_the_other_wiring_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / "manifest.yaml").write_text("run: {wiring: async}")
     _, errors = started("sync", resume=str(tmp_path))

@@ -99,6 +99,13 @@ def test_each_request_is_answered_after_an_update_once_warmed_up(probe_after, tm
     assert all(0.0 <= share <= 1.05 for share in shares)
 
 
+def test_a_subscriber_hears_of_the_learner_before_the_first_period_ends(probe_after, monkeypatch) -> None:
+    monkeypatch.setattr("franka_reacher_rl.nodes.learner._STATUS_PERIOD", 1e3)
+    around = Around(probe_after(*PARAMETERS))
+    around.probe.until(lambda: around.statuses)
+    assert around.statuses[0].stored_steps == 0
+
+
 def test_a_resumed_learner_continues(probe_after, tmp_path: Path) -> None:
     arguments = (*PARAMETERS, "-p", f"run_dir:={tmp_path}")
     first = Around(probe_after(*arguments))

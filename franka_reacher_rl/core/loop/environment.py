@@ -76,10 +76,7 @@ class Environment:
         self._record = EpisodeRecord(self.episode)
         self._began: Nanoseconds | None = None  # of the run
         self._run_seconds = self._plan.run_seconds  # at the end of the last episode
-        self._phase_began: Nanoseconds = 0
-        self._reset_began: Nanoseconds = 0
-        self._reset_ended: Nanoseconds = 0
-        self._observed: Nanoseconds = 0
+        self._phase_began = self._reset_began = self._reset_ended = self._observed = 0  # ns
         self._steps: list[MoveTo | PlaceTarget] = []
         self._step_deadline: Nanoseconds = 0
         self._retry_at: Nanoseconds | None = None  # of a failed reset
@@ -168,7 +165,8 @@ class Environment:
             now: The time.
             missing: What else must be there before a reset, in words.
         """
-        self._began = now if self._began is None else self._began
+        if self._began is None:
+            self._began = self._phase_began = now
         retry = self._retry_at is None or now >= self._retry_at
         if self.phase is Phase.WAITING and retry and not self.waiting_for(now, missing):
             return self._reset(now)

@@ -237,6 +237,14 @@ def test_nothing_starts_before_everything_is_there() -> None:
     assert kinds(environment.poll(11 * MS)) == [Tick, Observation]
 
 
+def test_a_wait_is_counted_from_the_first_poll_on() -> None:
+    environment, senses = make()
+    senses.lost = "a frame"
+    start = 5_000_000 * MS  # the clock's origin is the start of the computer
+    environment.poll(start)
+    assert environment.waited(start + 30 * MS) == pytest.approx(0.03)
+
+
 def test_a_simulated_robot_is_armed_again_a_limited_number_of_times() -> None:
     environment, _ = make()
     environment.poll(0, ["the robot"])
