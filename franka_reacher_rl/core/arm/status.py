@@ -1,12 +1,39 @@
-"""The bridge's mode, counters and output."""
+"""The safety filter's result, and the bridge's mode, counters and output."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from franka_reacher_rl.core.arm.correction import Reason
+from franka_reacher_rl.core.arm.ramps import Motion
 from franka_reacher_rl.core.base.datatypes import Vector
+
+
+class Reason(str, Enum):
+    """Why a command differs from the requested velocity."""
+
+    VELOCITY = "velocity"
+    ACCELERATION = "acceleration"
+    JERK = "jerk"
+    JOINT_LIMIT = "joint_limit"
+    WORKSPACE = "workspace"
+    OUTSIDE_LIMITS = "outside_limits"
+    OUTSIDE_WORKSPACE = "outside_workspace"
+    BRAKING = "braking"
+    LATE_CYCLES = "late_cycles"
+    REQUEST_NOT_FINITE = "request_not_finite"
+    STATE_NOT_FINITE = "state_not_finite"
+    WATCHDOG = "watchdog"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A safe motion, and the reasons why it differs from the request."""
+
+    motion: Motion
+    reasons: tuple[Reason, ...] = ()
 
 
 class Mode(str, Enum):
