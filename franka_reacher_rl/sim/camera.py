@@ -15,9 +15,11 @@ import numpy as np
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import Frame, Vector
 from franka_reacher_rl.sim import gl, scene
+from franka_reacher_rl.sim.visibility import ALL, Visibility, Visible
 from franka_reacher_rl.sim.world import World
 
 MAX_SIZE = 4096  # px
+_ALL_CATEGORIES = int(mujoco.mjtCatBit.mjCAT_ALL)
 
 _open: weakref.WeakSet[WristCamera] = weakref.WeakSet()
 
@@ -52,9 +54,11 @@ class WristCamera:
         gl.choose_backend()
         self._data = mujoco.MjData(self.model)
         self._positions, _ = scene.joint_addresses(self.robot, self.model)
-        self._target = int(self.model.body("target").mocapid[0])
+        self._qpos = self._data.qpos  # a view
+        self._target_pos = self._data.mocap_pos[int(self.model.body("target").mocapid[0])]
         self._wrist = self.model.camera(scene.ARM + scene.WRIST_CAMERA).id
         self._outside = self.model.camera("outside").id
+        self._visibility = Visibility(self.model, self._data, self._wrist, width / height)
         self._canvases: dict[tuple[int, int], _Canvas] = {}
         _open.add(self)
 
@@ -74,7 +78,7 @@ class WristCamera:
             RuntimeError: OpenGL does not start, or the first frame was rendered in another thread.
         """
         self._pose(q, target)
-        return self._draw(self._wrist, self.width, self.height, arm=False)
+        return self._draw(self._wrist, self.width, self.height, self._visibility.now())
 
     def render_outside(
         self, q: Vector | None = None, target: Vector | None = None, *, width: int = 640, height: int = 480
@@ -95,7 +99,7 @@ class WristCamera:
             RuntimeError: As for render().
         """
         self._pose(q, target)
-        twice = self._draw(self._outside, 2 * width, 2 * height, arm=True)
+        twice = self._draw(self._outside, 2 * width, 2 * height, ALL)
         # (2h, 2w, 3): averaging blocks of 2 x 2 px smooths the edges
         return np.asarray(twice.reshape(height, 2, width, 2, 3).mean((1, 3)), np.uint8)
 
@@ -127,15 +131,15 @@ class WristCamera:
             raise ValueError(
                 f"q has shape {q.shape} and target {target.shape}: give ({self.robot.dof},) and (2,) or (3,)"
             )
-        self._data.qpos[self._positions] = q
-        self._data.mocap_pos[self._target, : len(target)] = target
+        self._qpos[self._positions] = q
+        self._target_pos[: len(target)] = target
         mujoco.mj_kinematics(self.model, self._data)
         mujoco.mj_camlight(self.model, self._data)
 
-    def _draw(self, camera: int, width: int, height: int, *, arm: bool) -> Frame:
+    def _draw(self, camera: int, width: int, height: int, visible: Visible) -> Frame:
         if (width, height) not in self._canvases:
             self._canvases[width, height] = _Canvas(self.model, width, height)
-        return self._canvases[width, height].draw(self._data, camera, arm=arm)
+        return self._canvases[width, height].draw(self._data, camera, visible)
 
 
 class _Canvas:
@@ -148,28 +152,36 @@ class _Canvas:
         self._gl.make_current()
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height  # MjrContext reads its size from here
         self._view = mujoco.MjrRect(0, 0, width, height)
+        self._pixels = np.empty((height, width, 3), np.uint8)
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._scene = mujoco.MjvScene(model, maxgeom=200)
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._option = mujoco.MjvOption()
+        self._visible: Visible | None = None  # what the options select
         self._perturb = mujoco.MjvPerturb()
 
-    def draw(self, data: mujoco.MjData, camera: int, *, arm: bool) -> Frame:
+    def draw(self, data: mujoco.MjData, camera: int, visible: Visible) -> Frame:
         if threading.get_ident() != self._thread:
             raise RuntimeError("a WristCamera renders in one thread only, that of its first frame: create another one")
         self._gl.make_current()
         self._camera.fixedcamid = camera
-        self._option.geomgroup[scene.ARM_GROUP] = arm
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = arm
+        if visible != self._visible:
+            self._select(visible)
         mujoco.mjv_updateScene(
-            self._model, data, self._option, self._perturb, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
+            self._model, data, self._option, self._perturb, self._camera, _ALL_CATEGORIES, self._scene
         )
         mujoco.mjr_render(self._view, self._scene, self._context)
-        frame = np.empty((self._view.height, self._view.width, 3), np.uint8)
-        mujoco.mjr_readPixels(frame, None, self._view, self._context)
-        return np.ascontiguousarray(frame[::-1])  # OpenGL starts with the bottom row
+        mujoco.mjr_readPixels(self._pixels, None, self._view, self._context)
+        return self._pixels[::-1].copy()  # OpenGL starts with the bottom row
+
+    def _select(self, visible: Visible) -> None:
+        groups, flags = self._option.geomgroup, self._scene.flags
+        groups[scene.ARM_GROUP] = flags[mujoco.mjtRndFlag.mjRND_SHADOW] = visible.arm
+        groups[scene.SURROUNDINGS_GROUP] = flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = visible.surroundings
+        groups[scene.TARGET_GROUP] = visible.target
+        self._visible = visible
 
     def close(self) -> None:
         # Only the rendering thread may free the context; otherwise it lives until the process ends.

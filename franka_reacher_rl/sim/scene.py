@@ -13,7 +13,10 @@ from franka_reacher_rl.core.base.paths import scene_path
 ARM = "arm/"  # prefix of the arm's element names in the scene
 WRIST_CAMERA = "wrist_camera"
 
-ARM_GROUP = 3  # geom group of the arm, which the wrist camera does not render
+# Groups of geoms that are rendered or not together; the table is in group 0.
+SURROUNDINGS_GROUP = 1  # floor and table legs
+TARGET_GROUP = 2
+ARM_GROUP = 3  # not in the view of the wrist camera
 SERVO_TIME = 0.001  # s, time constant of the velocity servos at the start pose
 # kg m^2, reflected rotor inertia of joints whose model gives no armature. Franka's values for the FR3 are 0.2 to 0.6
 # (README of franka_description in Drake). Without it, the acceleration of heavy joints would disturb the light ones of
@@ -47,12 +50,14 @@ def build(robot: Robot) -> mujoco.MjModel:
         geom.group, geom.contype, geom.conaffinity = ARM_GROUP, 0, 0
     scene = mujoco.MjSpec.from_file(str(scene_path()))
     _paint(scene)
+    _group(scene)
     scene.attach(arm, prefix=ARM, frame=scene.worldbody.add_frame())
     for name, speed in zip(robot.joints, robot.limits.velocity, strict=True):
         servo = scene.add_actuator(name=name, target=ARM + name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         servo.set_to_velocity(kv=1.0)
         servo.ctrllimited, servo.ctrlrange = True, [-speed, speed]
     model = scene.compile()
+    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)  # do not look for what cannot collide
     _tune_servos(robot, model)
     return model
 
@@ -107,6 +112,13 @@ def _tune_servos(robot: Robot, model: mujoco.MjModel) -> None:
         gain[i] = column[joint] / SERVO_TIME
     model.actuator_gainprm[:, 0] = gain
     model.actuator_biasprm[:, 2] = -gain
+
+
+def _group(scene: mujoco.MjSpec) -> None:
+    for geom in scene.worldbody.geoms:
+        geom.group = 0 if geom.name == "table" else SURROUNDINGS_GROUP
+    for geom in scene.body("target").geoms:
+        geom.group = TARGET_GROUP
 
 
 def _paint(scene: mujoco.MjSpec) -> None:

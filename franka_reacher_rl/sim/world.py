@@ -39,9 +39,12 @@ class World:
         self.model.opt.timestep = timestep
         self.data = mujoco.MjData(self.model)
         self._positions, self._velocities = scene.joint_addresses(robot, self.model)
-        self._target = int(self.model.body("target").mocapid[0])
         name = scene.ARM + robot.model.end_effector_frame
         self._end_effector = self.data.body(name) if scene.has_body(self.model, name) else self.data.site(name)
+        self._limit = np.array(robot.limits.velocity)
+        # Views of MuJoCo's state, which are much quicker to read than its attributes.
+        self._qpos, self._qvel, self._ctrl = self.data.qpos, self.data.qvel, self.data.ctrl
+        self._target = self.data.mocap_pos[int(self.model.body("target").mocapid[0])]
         self._owed = 0.0  # s, requested of step() but not simulated, less than a timestep
         self.reset(robot.start_middle())
         self.place_target(robot.target_middle())
@@ -59,12 +62,12 @@ class World:
     @property
     def q(self) -> Vector:
         """Joint positions, (joints,) in rad."""
-        return np.array(self.data.qpos[self._positions])
+        return np.asarray(self._qpos[self._positions])  # a copy
 
     @property
     def dq(self) -> Vector:
         """Joint velocities, (joints,) in rad/s."""
-        return np.array(self.data.qvel[self._velocities])
+        return np.asarray(self._qvel[self._velocities])
 
     @property
     def command(self) -> Vector:
@@ -74,7 +77,7 @@ class World:
     @property
     def target(self) -> Vector:
         """Centre of the bean bag in the base frame, (3,) in m."""
-        return np.array(self.data.mocap_pos[self._target])
+        return np.array(self._target)
 
     def set_command(self, dq_cmd: Vector) -> None:
         """Set the velocities that the servos follow from now on.
@@ -85,8 +88,8 @@ class World:
         Raises:
             ValueError: The length is wrong, or a value is not finite.
         """
-        limit = np.asarray(self.robot.limits.velocity)
-        self.data.ctrl[:] = np.clip(self._checked(dq_cmd, "dq_cmd"), -limit, limit)
+        wanted = self._checked(dq_cmd, "dq_cmd")
+        np.minimum(np.maximum(wanted, -self._limit), self._limit, out=self._ctrl)
 
     def step(self, seconds: float) -> None:
         """Advance the simulation by whole timesteps; the remainder is carried over to the next call.
@@ -129,7 +132,7 @@ class World:
                 f"target at {np.asarray(xy).tolist()} is not on the table: x must be {lower[0]:.2f} to {upper[0]:.2f} "
                 f"m and y {lower[1]:.2f} to {upper[1]:.2f} m"
             )
-        self.data.mocap_pos[self._target, :2] = place
+        self._target[:2] = place
 
     def end_effector(self) -> npt.NDArray[np.float64]:
         """Return O_T_EE, the pose of the robot file's end-effector frame in the base frame, (4, 4)."""
@@ -162,6 +165,6 @@ class World:
 
     def _checked(self, values: Vector, name: str) -> Vector:
         vector = np.asarray(values, float)
-        if vector.shape != (self.dof,) or not np.all(np.isfinite(vector)):
+        if vector.shape != (self.dof,) or not all(map(math.isfinite, vector.tolist())):
             raise ValueError(f"{name} = {shortened(vector.tolist())} is not allowed: give {self.dof} finite numbers")
         return vector

@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from franka_reacher_rl.core.arm.commands import Command, Refusal, Refused, by_joint, check_stamp
-from franka_reacher_rl.core.arm.correction import Filtered
 from franka_reacher_rl.core.arm.health import JointMeasurement, StateMonitor
 from franka_reacher_rl.core.arm.kinematics import Kinematics, check_start_poses
 from franka_reacher_rl.core.arm.moves import Move, check_goal
@@ -21,7 +20,7 @@ from franka_reacher_rl.core.arm.region import Region
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.safety import SafetyFilter
 from franka_reacher_rl.core.arm.status import ARMED as ARMED
-from franka_reacher_rl.core.arm.status import RAMPING, Reason
+from franka_reacher_rl.core.arm.status import RAMPING, Filtered, Reason
 from franka_reacher_rl.core.arm.status import Mode as Mode
 from franka_reacher_rl.core.arm.status import Output as Output
 from franka_reacher_rl.core.arm.status import Status as Status

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import daqp
 import numpy as np
 
-from franka_reacher_rl.core.arm.kinematics import Kinematics
-from franka_reacher_rl.core.arm.ramps import STILL, Motion, brake, brake_velocities, clipped, next_velocities
-from franka_reacher_rl.core.arm.region import Faces, Region
-from franka_reacher_rl.core.arm.status import Reason
+from franka_reacher_rl.core.arm.ramps import (
+    STILL,
+    Motion,
+    brake,
+    brake_velocities,
+    brakes_within,
+    clipped,
+    clipped_floats,
+    next_velocities,
+    straight_stop,
+)
+from franka_reacher_rl.core.arm.region import Planner
+from franka_reacher_rl.core.arm.status import Filtered, Reason
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
 
 ATTEMPTS = 3  # corrections of a velocity before the filter takes a part of the last one
@@ -24,39 +31,27 @@ SPACE_TOLERANCE = 1e-7  # m
 AIM = 0.1  # share of the margin by which corrections aim short of a face, so that their error is no violation
 CREEP = 0.5  # share of one period at full acceleration, which sets the speed while cycles are later than the deadline
 CHANGED = 1e-6  # rad/s; a smaller correction is not reported
+ROUNDING = 1.0 + 1e-9  # factor by which a bound of a displacement exceeds what rounding may add
 
 
-@dataclass(frozen=True)
-class Filtered:
-    """A safe motion, and the reasons why it differs from the request."""
-
-    motion: Motion
-    reasons: tuple[Reason, ...] = ()
-
-
-class Planner(Protocol):
-    """What a correction needs of the safety filter."""
-
-    region: Region
-    kinematics: Kinematics
-    period: float  # s, of the control cycle
-    hold: float  # s, longest time for which a command may be held
-    distance: Rows  # (joints, joints), quadratic form of the distance from the request
-
-    def samples(self, cycles: int, cycle: float) -> Vector:
-        """Return what sums up the velocities of a plan to samples of its paths, (paths, samples, cycles) in s."""
-
-    def faces_near(self, x: Vector, last: Motion, cycle: float) -> tuple[Faces, Vector]:
-        """Return the faces that a plan may reach, and how far along each of them its point is, (faces,) in m."""
-
-
-@dataclass
 class Plan:
-    """The plan of a velocity, as `Correction._plan` returns it, and how far along the faces it leads, once needed."""
+    """The paths of a motion that is followed by braking: if it is held, and if all cycles are punctual.
 
-    path: Rows  # (paths, samples, joints), rad
-    shifts: Rows  # (paths, samples), s
-    places: Rows | None = None  # (paths, samples, faces), m
+    If jerk does not bind, the arm brakes on a straight line, and the first path contains the second.
+
+    Attributes:
+        path: Joint positions, (paths, samples, joints) in rad.
+        shifts: How far each sample shifts if the velocity changes, (paths, samples) in s.
+        places: How far along the faces the paths lead, (paths, samples, faces) in m, once needed.
+    """
+
+    def __init__(self, owner: Planner, x: Vector, motion: Motion, cycle: float) -> None:
+        velocities, speed = brake_velocities(motion, owner.region.limits, owner.period), motion.velocity
+        way = owner.samples(len(velocities), cycle) @ velocities
+        shifts = way @ speed / max(float(speed @ speed), STILL)
+        self.path: Rows = np.asarray(x + way)
+        self.shifts: Rows = np.maximum(shifts, owner.period)
+        self.places: Rows | None = None
 
 
 class Correction:
@@ -66,35 +61,50 @@ class Correction:
         self.owner, self.region, self.limits = owner, owner.region, owner.region.limits
         self.kinematics = owner.kinematics
         self.x, self.last, self.dt, self.cycle = x, last, dt, cycle
+        self.at, self.before = x.tolist(), last.velocity.tolist()
         self.approach_time = max(self.region.approach_time, owner.hold, cycle)
         self.reasons: list[Reason] = []
-        if not np.isfinite(requested).all():
+        asked = requested.tolist()
+        if not all(map(math.isfinite, asked)):
             self.reasons.append(Reason.REQUEST_NOT_FINITE)
-            requested = np.zeros_like(x)
-        self.requested = clipped(requested, -self.limits.velocity, self.limits.velocity)
-        if (np.abs(requested) > self.limits.velocity + CHANGED).any():
+            asked = [0.0] * len(asked)
+        self.requested = clipped_floats(asked, self.limits.velocities)
+        if self.requested != asked and any(abs(r) > most + CHANGED for r, most in zip(asked, self.limits.fastest)):
             self.reasons.append(Reason.VELOCITY)
         if cycle > owner.hold:
             self._creep()
-        self.brake = brake(last, self.limits, dt, owner.period)
-        self.rows: Rows = np.empty((0, len(x)))  # constraints: rows @ velocity <= bounds
-        self.bounds: Vector = np.empty(0)
         self.plans: dict[bytes, Plan] = {}
 
     def run(self) -> Filtered:
         """Choose a velocity, bound each joint, then check the plan and correct it until it is safe.
 
-        Plans must stay inside at first, which is quick to check. If that fails, they may go as far as braking at once.
+        Most plans are safe by a bound that is quick to compute.
         """
-        self.target = self._aim()
-        self.low, self.high = self._joint_bounds()
-        self.faces, self.place = self.owner.faces_near(self.x, self.last, self.cycle)
-        if len(self.faces):
-            self._measure_faces()
-        start = self.low, self.high, self.rows, self.bounds
+        target = self._aim()
+        low, high = self._joint_bounds(target)
+        velocity = np.array(clipped_floats(target, zip(low, high)))
+        self.faces, self.place, speeds = self.owner.faces_near(self.x, velocity, self.last, self.cycle)
+        self._measure_faces()
+        if self._surely_safe(velocity, speeds):
+            return Filtered(self._motion(velocity), tuple(self.reasons))
+        self.target = np.array(target)
+        return self._search(np.array(low), np.array(high))
+
+    def _search(self, low: Vector, high: Vector) -> Filtered:
+        """Check plans and correct the velocity until its plan is safe.
+
+        Plans must stay inside at first, which is quick to check. If that fails, they may go as far as braking at once.
+
+        Args:
+            low: Lower bound of each joint's velocity, (joints,) in rad/s.
+            high: Upper bound of each joint's velocity, (joints,) in rad/s.
+        """
+        self.jacobian = self.faces.jacobian(self.kinematics, self.x)
+        face_bounds = np.maximum(self.approach, self.jacobian @ self.brake.velocity)
         tried, self.share = self.brake.velocity, 0.0
         for self.strict in (True, False):
-            self.low, self.high, self.rows, self.bounds = start
+            self.low, self.high = low, high
+            self.rows, self.bounds = self.jacobian, face_bounds  # constraints: rows @ velocity <= bounds
             for _ in range(ATTEMPTS):
                 velocity = self._nearest()
                 if velocity is None:
@@ -110,83 +120,107 @@ class Correction:
         self._add_reason(Reason.BRAKING)
         return Filtered(self.brake, tuple(self.reasons))
 
+    @cached_property
+    def brake(self) -> Motion:
+        """The motion of braking at once."""
+        return brake(self.last, self.limits, self.dt, self.owner.period)
+
     def _creep(self) -> None:
         """Scale the request to a speed from which the arm or its guard stops all joints in a part of one period.
 
         Cycles are later than the deadline, so the arm brakes in every cycle; at a higher speed it would jolt.
         """
         self.reasons.append(Reason.LATE_CYCLES)
-        speed = CREEP * self.limits.acceleration * self.owner.period
-        self.requested = self.requested / max(1.0, float((np.abs(self.requested) / speed).max()))
+        speeds = [CREEP * full * self.owner.period for _, full, _ in self.limits.floats]
+        scale = max(1.0, *(abs(r) / speed for r, speed in zip(self.requested, speeds)))
+        self.requested = [r / scale for r in self.requested]
 
-    def _aim(self) -> Vector:
+    def _aim(self) -> list[float]:
         """Return the next velocity ignoring position constraints: the request, or a step of the ramp towards it.
 
         While acceleration or jerk bind, the full request remains the target, so that its projection keeps its
         direction. Once a jerk-limited ramp has begun to level out, the target is the ramp itself.
         """
-        period = self.owner.period
-        way, self.lowest, self.highest = next_velocities(self.last, self.requested, self.limits, self.dt, period)
-        short = np.abs(way - self.requested) > CHANGED
-        if not short.any():
+        found = next_velocities(self.last, self.requested, self.limits, self.dt, self.owner.period)
+        way, self.lowest, self.highest = found
+        if way == self.requested:
             return way
-        bound = (way <= self.lowest + CHANGED) | (way >= self.highest - CHANGED)
-        jerk = np.abs(way - self.last.velocity) / self.dt < self.limits.acceleration * (1.0 - 1e-6)
-        if (short & jerk).any():
-            self._add_reason(Reason.JERK)
-        if (short & ~jerk).any():
-            self._add_reason(Reason.ACCELERATION)
-        return np.where(bound, self.requested, way)
+        target, short = [], set[Reason]()
+        for w, r, v, low, high, (_, full, _) in zip(way, self.requested, self.before, *found[1:], self.limits.floats):
+            if abs(w - r) > CHANGED:
+                jerk = abs(w - v) / self.dt < full * (1.0 - 1e-6)
+                short.add(Reason.JERK if jerk else Reason.ACCELERATION)
+            target.append(r if w <= low + CHANGED or w >= high - CHANGED else w)
+        if not short:
+            return way
+        for reason in (Reason.JERK, Reason.ACCELERATION):
+            if reason in short:
+                self._add_reason(reason)
+        return target
 
-    def _joint_bounds(self) -> tuple[Vector, Vector]:
-        """Return the lower and upper bound of the next velocity, (joints,) each in rad/s.
+    def _joint_bounds(self, target: list[float]) -> tuple[list[float], list[float]]:
+        """Return the lower and upper bound of each joint's next velocity, rad/s.
 
         A joint is bounded by what it can reach within one cycle and by its approach speed towards its limit. Braking is
         always within the bounds.
         """
-        low, high = self.lowest, self.highest
-        up, down = self.region.position_upper - self.x, self.x - self.region.position_lower
-        if (up < 0.0).any() or (down < 0.0).any():
+        low, high, time = self.lowest, self.highest, self.approach_time
+        above = [(upper - x if x < upper else 0.0) / time for x, (_, upper) in zip(self.at, self.region.ranges)]
+        below = [(lower - x if x > lower else -0.0) / time for x, (lower, _) in zip(self.at, self.region.ranges)]
+        if self.at != clipped_floats(self.at, self.region.ranges):
             self._add_reason(Reason.OUTSIDE_LIMITS)
-        above = np.maximum(up, 0.0) / self.approach_time
-        below = -np.maximum(down, 0.0) / self.approach_time
-        if (self.target > above).any() or (self.target < below).any():
+        limited = target != clipped_floats(target, zip(below, above))
+        if not limited and brakes_within(self.before, low, high, self.limits, self.dt):
+            return low, high
+        brake = self.brake.velocity.tolist()
+        if limited:
             self._add_reason(Reason.JOINT_LIMIT)
-            high = np.minimum(high, np.maximum(above, self.brake.velocity))
-            low = np.maximum(low, np.minimum(below, self.brake.velocity))
-        return np.minimum(low, self.brake.velocity), np.maximum(high, self.brake.velocity)
+            high = [min(max(v, most), fastest) for fastest, most, v in zip(high, above, brake)]
+            low = [max(min(v, least), slowest) for slowest, least, v in zip(low, below, brake)]
+        return list(map(min, brake, low)), list(map(max, brake, high))
 
     def _motion(self, velocity: Vector) -> Motion:
         return Motion(velocity, (velocity - self.last.velocity) / self.dt)
 
     # -- plans ----------------------------------------------------------------------------------------------------
 
-    def _plan(self, motion: Motion) -> tuple[Rows, Rows]:
-        """Return the paths of a motion that is followed by braking: if it is held, and if all cycles are punctual.
-
-        If jerk does not bind, the arm brakes on a straight line, and the first path contains the second.
-
-        Returns:
-            Joint positions, (paths, samples, joints) in rad, and how far each sample shifts if the velocity changes,
-            (paths, samples) in s.
-        """
-        velocities = brake_velocities(motion, self.limits, self.owner.period)
-        path = self.owner.samples(len(velocities), self.cycle) @ velocities
-        speed = motion.velocity
-        shifts = path @ speed / max(float(speed @ speed), STILL)
-        return np.asarray(self.x + path), np.maximum(shifts, self.owner.period)
-
     @cached_property
     def braking(self) -> Rows:
         """The paths of braking at once, (paths, samples, joints) in rad; no plan can be required to do better."""
-        return self._plan(self.brake)[0]
+        return Plan(self.owner, self.x, self.brake, self.cycle).path
+
+    def _surely_safe(self, velocity: Vector, speeds: list[float]) -> bool:
+        """Return whether a velocity and its plan are safe by a bound of the displacement, far quicker than by the plan.
+
+        On a straight line the plan covers a part of `travel` seconds at the first velocity. Along a face it comes as
+        far as that at first order, plus a bound of the remainder.
+
+        Args:
+            velocity: Joint velocities, (joints,) in rad/s.
+            speeds: How fast they move the points along each face's normal, m/s.
+        """
+        if not self.owner.straight:
+            return False
+        period, values = self.owner.period, velocity.tolist()
+        travel = ROUNDING * (self.owner.hold + self.cycle * straight_stop(values, self.limits, period))
+        total = 0.0
+        for x, v, (lower, upper) in zip(self.at, values, self.region.ranges):
+            way = abs(travel * v)
+            if x - way < lower or x + way > upper:
+                return False
+            total += way
+        remainder = 0.5 * self.kinematics.reach * total * total * ROUNDING
+        for speed, approach, bound, place in zip(speeds, self.approach, self.faces.bounds, self.place):
+            if speed > approach or place + travel * max(speed, 0.0) + remainder >= bound:
+                return False
+        return True
 
     def _accepts(self, velocity: Vector) -> bool:
         """Return whether a velocity's plan is safe; if not, constrain the velocities that are considered next."""
         self.share = 1.0
         key = velocity.tobytes()
         if key not in self.plans:
-            self.plans[key] = Plan(*self._plan(self._motion(velocity)))
+            self.plans[key] = Plan(self.owner, self.x, self._motion(velocity), self.cycle)
         plan = self.plans[key]
         joints, faces = self._joints_hold(velocity, plan), self._faces_hold(velocity, plan)
         return joints and faces
@@ -228,19 +262,17 @@ class Correction:
 
     def _measure_faces(self) -> None:
         """Compute how fast each point may approach its faces."""
-        self.aim = self.faces.bound - AIM * self.region.margin  # (faces,)
-        if (self.place > self.faces.bound + self.region.margin).any():
+        margin, bounds = self.region.margin, self.faces.bounds
+        if any(place > bound + margin for place, bound in zip(self.place, bounds)):
             self._add_reason(Reason.OUTSIDE_WORKSPACE)
-        self.jacobian = self.faces.jacobian(self.kinematics, self.x)
-        self.slopes, self.room = np.abs(self.jacobian), self.faces.bound - self.place
-        approach = np.maximum(self.aim - self.place, 0.0) / self.approach_time
-        self.rows = self.jacobian
-        self.bounds = np.maximum(approach, self.jacobian @ self.brake.velocity)
+        self.aim = [bound - AIM * margin for bound in bounds]  # m
+        time = self.approach_time
+        self.approach = [(aim - place if aim > place else 0.0) / time for aim, place in zip(self.aim, self.place)]
 
     def _faces_hold(self, velocity: Vector, plan: Plan) -> bool:
         """Return whether a plan keeps all faces; if not, constrain the velocity along those that it leaves."""
         if plan.places is None:
-            if not len(self.faces) or self._far_from_faces(plan.path):
+            if not self.place or self._far_from_faces(plan.path):
                 return True
             plan.places = self._places(plan.path)
         places = plan.places
@@ -287,12 +319,13 @@ class Correction:
         """Return whether the path reaches no face, by its first-order displacement and a bound of the remainder."""
         way = np.abs(path - self.x).max(axis=(0, 1))
         curvature = 0.5 * self.kinematics.reach * way.sum() ** 2
-        return bool((self.slopes @ way + curvature < self.room).all())
+        room = self.faces.bound - self.place
+        return bool((np.abs(self.jacobian) @ way + curvature < room).all())
 
     def _nearest(self) -> Vector | None:
         """Return the velocity nearest to the target within all bounds, or None if there is none."""
         velocity = clipped(self.target, self.low, self.high)
-        if not len(self.faces) or not (self.rows @ velocity > self.bounds + SPACE_TOLERANCE).any():
+        if not self.place or not (self.rows @ velocity > self.bounds + SPACE_TOLERANCE).any():
             return velocity
         self._add_reason(Reason.WORKSPACE)
         bounds = np.full((2, len(self.low) + len(self.bounds)), -1e30)

@@ -95,7 +95,7 @@ class StateMonitor:
             return False
         if self._frozen_q is None or self._frozen_q.tolist() != self.newest.q.tolist():
             self._frozen_q, self._frozen_since, self._travel = self.newest.q, self.newest.stamp, 0.0
-        self._travel += float(np.abs(velocity).max()) * dt
+        self._travel += max(map(abs, velocity.tolist())) * dt
         return self.newest.stamp - self._frozen_since > self._timeout and self._travel > FROZEN_TRAVEL
 
     def restart_frozen_check(self) -> None:

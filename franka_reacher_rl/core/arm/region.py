@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from franka_reacher_rl.core.arm.kinematics import Kinematics
-from franka_reacher_rl.core.arm.ramps import Limits
+from franka_reacher_rl.core.arm.ramps import Limits, Motion
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.arm.robot_files.sections import UNLIMITED
 from franka_reacher_rl.core.base.datatypes import Rows, Vector
@@ -51,6 +52,11 @@ class Faces:
         return len(self.bound)
 
     @cached_property
+    def bounds(self) -> list[float]:
+        """The faces' bounds, m."""
+        return list(self.bound.tolist())
+
+    @cached_property
     def _points(self) -> list[int]:
         return sorted(set(self.point.tolist()))
 
@@ -64,10 +70,38 @@ class Faces:
         points = kinematics.points(path, self._points)
         return np.asarray(points.reshape(len(path), -1)[:, self._column] * self.sign)
 
+    @cached_property
+    def _coordinates(self) -> list[tuple[int, int, float]]:
+        """Index of each face's point among the points used, its axis and its sign."""
+        indices = np.searchsorted(self._points, self.point)
+        return list(zip(indices.tolist(), self.axis.tolist(), self.sign.tolist()))
+
+    def motion(self, kinematics: Kinematics, q: Vector, dq: Vector) -> tuple[list[float], list[float]]:
+        """Return how far each face's point is along its normal, m, and how fast it moves along it, m/s.
+
+        Args:
+            kinematics: Of the robot.
+            q: Joint positions, (joints,) in rad.
+            dq: Joint velocities, (joints,) in rad/s.
+        """
+        places, speeds = kinematics.motion(q, dq, self._points)
+        chosen = self._coordinates
+        return [places[p][axis] * sign for p, axis, sign in chosen], [
+            speeds[p][axis] * sign for p, axis, sign in chosen
+        ]
+
     def jacobian(self, kinematics: Kinematics, q: Vector) -> Rows:
         """Return the derivative of `places` with respect to the joints, (faces, joints) in m/rad, at q (joints,)."""
         jacobians = kinematics.point_jacobians(q, self._points)
         return np.asarray(jacobians.reshape(-1, len(q))[self._column] * self.sign[:, None])
+
+
+class FacesNear(NamedTuple):
+    """The faces that a plan may reach."""
+
+    faces: Faces
+    places: list[float]  # how far along each face's normal its point is, m
+    speeds: list[float]  # how fast it moves along it, m/s
 
 
 @dataclass(frozen=True)
@@ -81,6 +115,11 @@ class Region:
     margin: float = 0.0  # m, distance of the faces from those of the robot file
     position_margin: float = 0.0  # rad, distance of the joint limits from those of the robot file
     approach_time: float = 0.0  # s, as in the robot file
+
+    @cached_property
+    def ranges(self) -> list[tuple[float, float]]:
+        """Lower and upper limit of each joint, rad."""
+        return list(zip(self.position_lower.tolist(), self.position_upper.tolist()))
 
     @classmethod
     def for_task(cls, robot: Robot) -> Region:
@@ -108,3 +147,20 @@ class Region:
             position_margin=robot.bridge.position_margin,
             approach_time=robot.bridge.approach_time,
         )
+
+
+class Planner(Protocol):
+    """What a correction needs of the safety filter."""
+
+    region: Region
+    kinematics: Kinematics
+    period: float  # s, of the control cycle
+    hold: float  # s, longest time for which a command may be held
+    straight: bool  # whether the arm brakes on a straight line
+    distance: Rows  # (joints, joints), quadratic form of the distance from the request
+
+    def samples(self, cycles: int, cycle: float) -> Vector:
+        """Return what sums up the velocities of a plan to samples of its paths, (paths, samples, cycles) in s."""
+
+    def faces_near(self, x: Vector, velocity: Vector, last: Motion, cycle: float) -> FacesNear:
+        """Return the faces that a plan may reach, at x (joints,) in rad and at a velocity (joints,) in rad/s."""

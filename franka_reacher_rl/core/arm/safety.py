@@ -13,15 +13,16 @@ All functions are pure: they never change their arguments.
 from __future__ import annotations
 
 import math
+from itertools import compress
 
 import numpy as np
 
-from franka_reacher_rl.core.arm.correction import Correction, Filtered
+from franka_reacher_rl.core.arm.correction import Correction
 from franka_reacher_rl.core.arm.kinematics import Kinematics
-from franka_reacher_rl.core.arm.ramps import Motion, brake, brake_velocities, clipped
-from franka_reacher_rl.core.arm.region import Faces, Region
+from franka_reacher_rl.core.arm.ramps import Motion, brake, brake_velocities, clipped_floats
+from franka_reacher_rl.core.arm.region import Faces, FacesNear, Region
 from franka_reacher_rl.core.arm.robot import Robot
-from franka_reacher_rl.core.arm.status import Reason
+from franka_reacher_rl.core.arm.status import Filtered, Reason
 from franka_reacher_rl.core.base.datatypes import Vector
 
 MOST_SAMPLES = 1000  # cached results
@@ -40,9 +41,12 @@ class SafetyFilter:
         self.distance = np.eye(robot.dof)
         self._near: dict[bytes, Faces] = {}  # by the mask of the faces that are near
         self._lag = robot.driver.lag
+        fastest = (2.0 * region.limits.velocity + 0.1).tolist()
+        self._fastest = [(-most, most) for most in fastest]  # rad/s, what is measured counts at most as
         self._samples: dict[tuple[int, float], Vector] = {}
-        fastest = Motion(region.limits.velocity, region.limits.acceleration)
-        self._stop = brake_velocities(fastest, region.limits, self.period)[1:].sum(axis=0)
+        full_speed = Motion(region.limits.velocity, region.limits.acceleration)
+        self._stop = brake_velocities(full_speed, region.limits, self.period)[1:].sum(axis=0)
+        self._reaches: dict[float, float] = {}  # m, by the length of the cycles
 
     def predict(self, q: Vector, dq: Vector, travel: Vector | float = 0.0) -> Vector:
         """Return where the arm will come to rest if it is commanded zero from now on, (joints,) in rad.
@@ -55,8 +59,9 @@ class SafetyFilter:
             dq: Measured joint velocities, (joints,) in rad/s.
             travel: Integral of the commands that the measurement does not contain yet, (joints,) in rad.
         """
-        fastest = 2.0 * self.region.limits.velocity + 0.1
-        return np.asarray(q + self._lag * clipped(dq, -fastest, fastest) + travel)
+        moved = [travel] * len(q) if isinstance(travel, float) else travel.tolist()
+        velocities = clipped_floats(dq.tolist(), self._fastest)
+        return np.array([x + self._lag * v + way for x, v, way in zip(q.tolist(), velocities, moved)])
 
     def filter(
         self,
@@ -102,21 +107,33 @@ class SafetyFilter:
             self._samples[(cycles, cycle)] = found
         return found
 
-    def faces_near(self, x: Vector, last: Motion, cycle: float) -> tuple[Faces, Vector]:
-        """Return the faces that a plan may reach, and how far along each of them its point is, (faces,) in m.
+    def faces_near(self, x: Vector, velocity: Vector, last: Motion, cycle: float) -> FacesNear:
+        """Return the faces that a plan may reach, at x (joints,) in rad and at a velocity (joints,) in rad/s.
 
         What a plan may reach follows from a bound of the displacement of any point of the arm.
         """
         faces = self.region.faces
-        if not len(faces):
-            return faces, faces.bound
-        place = faces.places(self.kinematics, x[None])[0]
-        speed = np.maximum(self.region.limits.velocity, np.abs(last.velocity))
-        near = faces.bound - place < self.kinematics.reach * float((speed * self.hold + self._stop * cycle).sum())
-        key = near.tobytes()
-        if key not in self._near:
-            self._near[key] = faces.subset(near)
-        return self._near[key], place[near]
+        if not faces.bounds:
+            return FacesNear(faces, [], [])
+        places, speeds = faces.motion(self.kinematics, x, velocity)
+        reach = self._reach(last, cycle)
+        near = bytes([bound - place < reach for bound, place in zip(faces.bounds, places)])
+        if near not in self._near:
+            self._near[near] = faces.subset(np.frombuffer(near, np.bool_))
+        return FacesNear(self._near[near], list(compress(places, near)), list(compress(speeds, near)))
+
+    def _reach(self, last: Motion, cycle: float) -> float:
+        """Return the largest displacement in m of any point of the arm in a plan, after a motion."""
+        limits = self.region.limits
+        velocities = last.velocity.tolist()
+        if clipped_floats(velocities, limits.velocities) != velocities:
+            return self._displacement(np.maximum(limits.velocity, np.abs(last.velocity)), cycle)
+        if cycle not in self._reaches:
+            self._reaches[cycle] = self._displacement(limits.velocity, cycle)
+        return self._reaches[cycle]
+
+    def _displacement(self, speed: Vector, cycle: float) -> float:
+        return self.kinematics.reach * float((speed * self.hold + self._stop * cycle).sum())
 
 
 def _finite(values: Vector) -> bool:

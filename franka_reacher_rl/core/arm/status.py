@@ -1,11 +1,42 @@
-"""The bridge's mode, counters and output, without the libraries that compute them."""
+"""The safety filter's result and the bridge's mode, counters and output, without the libraries that compute them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
+from franka_reacher_rl.core.arm.ramps import Motion
 from franka_reacher_rl.core.base.datatypes import Vector
+
+
+class Reason(str, Enum):
+    """Why a command differs from the requested velocity."""
+
+    VELOCITY = "velocity"
+    ACCELERATION = "acceleration"
+    JERK = "jerk"
+    JOINT_LIMIT = "joint_limit"
+    WORKSPACE = "workspace"
+    OUTSIDE_LIMITS = "outside_limits"
+    OUTSIDE_WORKSPACE = "outside_workspace"
+    BRAKING = "braking"
+    LATE_CYCLES = "late_cycles"
+    REQUEST_NOT_FINITE = "request_not_finite"
+    STATE_NOT_FINITE = "state_not_finite"
+    WATCHDOG = "watchdog"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+RAMPING = frozenset({Reason.ACCELERATION, Reason.JERK})  # every change of velocity has these reasons
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A safe motion, and the reasons why it differs from the request."""
+
+    motion: Motion
+    reasons: tuple[Reason, ...] = ()
 
 
 class Mode(str, Enum):
@@ -35,28 +66,6 @@ class Status:
     commands_limited: int = 0
     watchdog_stops: int = 0
     stop_requested: bool = False  # since the last time that a person armed the bridge
-
-
-class Reason(str, Enum):
-    """Why a command differs from the requested velocity."""
-
-    VELOCITY = "velocity"
-    ACCELERATION = "acceleration"
-    JERK = "jerk"
-    JOINT_LIMIT = "joint_limit"
-    WORKSPACE = "workspace"
-    OUTSIDE_LIMITS = "outside_limits"
-    OUTSIDE_WORKSPACE = "outside_workspace"
-    BRAKING = "braking"
-    LATE_CYCLES = "late_cycles"
-    REQUEST_NOT_FINITE = "request_not_finite"
-    STATE_NOT_FINITE = "state_not_finite"
-    WATCHDOG = "watchdog"
-    STOPPED = "stopped"
-    INTERRUPTED = "interrupted"
-
-
-RAMPING = frozenset({Reason.ACCELERATION, Reason.JERK})  # every change of velocity has these reasons
 
 
 @dataclass(frozen=True)

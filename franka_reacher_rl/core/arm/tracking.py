@@ -93,7 +93,7 @@ class Tracking:
 
     def travel(self, stamp: float, now: float) -> Vector:
         """Return the integral of the commands that a measurement at `stamp` does not contain yet, (joints,) in rad."""
-        return np.asarray(self._integral(now) - self._integral(stamp - self._delay - self.excess))
+        return self._integral(now) - self._integral(stamp - self._delay - self.excess)
 
     def measure(self, measured: JointMeasurement) -> None:
         """Update the estimate with a new measurement; ignore one that is not new."""
@@ -115,7 +115,11 @@ class Tracking:
 
     def _integral(self, time: float) -> Vector:
         """Return the integral of the commands until a time, (joints,) in rad."""
-        since, velocity, integral = next((sent for sent in reversed(self._sent) if sent[0] <= time), self._sent[0])
-        if not 0.0 < time - since < np.inf:  # before the first command, or before those that are kept
+        since, velocity, integral = self._sent[0]
+        for sent in reversed(self._sent):
+            if sent[0] <= time:
+                since, velocity, integral = sent
+                break
+        if not 0.0 < time - since < math.inf:  # before the first command, or before those that are kept
             return integral
-        return np.asarray(integral + velocity * (time - since))
+        return integral + velocity * (time - since)

@@ -31,8 +31,11 @@ def vector(values: npt.ArrayLike, size: int, name: str, most: float = MOST) -> V
 
 
 def within(values: Vector, most: float) -> bool:
-    """Return whether all numbers are finite and of at most a magnitude; NumPy takes longer for so few."""
-    return all(abs(value) <= most for value in values.tolist())
+    """Return whether all numbers are finite and of at most a magnitude."""
+    for value in values.tolist():  # noqa: SIM110 - several times faster than all()
+        if not -most <= value <= most:
+            return False
+    return True
 
 
 def number(value: float, name: str, most: float = MOST) -> float:

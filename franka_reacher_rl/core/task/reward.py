@@ -25,13 +25,13 @@ def target_mask(frame: Frame, settings: RewardSettings) -> Mask:
         (height, width) uint8, 1 on the target.
     """
     hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV)
-    mask = np.zeros(frame.shape[:2], np.uint8)
-    for i in range(0, len(settings.bands), 6):
-        low, high = settings.bands[i : i + 3], settings.bands[i + 3 : i + 6]
-        mask |= cv2.inRange(hsv, np.array(low, np.uint8), np.array(high, np.uint8)).astype(np.uint8)
-    mask = np.asarray(cv2.dilate(mask, _KERNEL, iterations=settings.dilate), np.uint8)
-    mask = np.asarray(cv2.erode(mask, _KERNEL, iterations=settings.erode), np.uint8)
-    return np.asarray(mask & 1, np.uint8)
+    bands = np.array(settings.bands, np.uint8).reshape(-1, 2, 3)
+    mask, *others = [cv2.inRange(hsv, low, high) for low, high in bands]
+    for other in others:
+        cv2.bitwise_or(mask, other, mask)
+    if cv2.countNonZero(mask):  # otherwise there is nothing to close
+        mask = cv2.erode(cv2.dilate(mask, _KERNEL, iterations=settings.dilate), _KERNEL, iterations=settings.erode)
+    return np.asarray(mask, np.uint8) & np.uint8(1)
 
 
 def reward_of(mask: Mask, cycle_ms: float, settings: RewardSettings) -> float:
@@ -44,4 +44,4 @@ def reward_of(mask: Mask, cycle_ms: float, settings: RewardSettings) -> float:
         cycle_ms: Action cycle time, ms.
         settings: Give alpha.
     """
-    return settings.alpha * cycle_ms * float(mask.mean())
+    return settings.alpha * cycle_ms * (cv2.countNonZero(mask) / mask.size)

@@ -181,3 +181,12 @@ def test_a_start_pose_outside_a_box_is_refused():
     high = replace(robot, model=replace(robot.model, guarded_frames=[guard]))
     with pytest.raises(ValueError, match="panda_link4 is at"):
         check_start_poses(high, Kinematics(high))
+
+
+def test_positions_and_velocities_of_points_are_those_of_their_jacobians():
+    robot = Robot.load("panda_sim")
+    kinematics = Kinematics(robot)
+    q, dq = robot.start_middle(), np.linspace(-1.0, 1.0, robot.dof)
+    places, speeds = kinematics.motion(q, dq, [0, 2])
+    np.testing.assert_array_equal(places, kinematics.points(q[None], [0, 2])[0])
+    np.testing.assert_allclose(speeds, kinematics.point_jacobians(q, [0, 2]) @ dq, atol=1e-12)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robots import ROBOTS
 
+from franka_reacher_rl.core.arm import correction
 from franka_reacher_rl.core.arm.kinematics import Kinematics
 from franka_reacher_rl.core.arm.ramps import Limits, Motion, brake, brake_velocities
 from franka_reacher_rl.core.arm.region import Region
@@ -363,3 +364,24 @@ def test_a_command_may_be_held_until_the_deadline_at_any_time():
             if cycle % 20 == 19:
                 case.move(case.motion.velocity, case.robot.driver.deadline - DT)
             assert case.outside() <= 1e-5
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_the_quick_checks_change_no_result(name, monkeypatch):
+    """Without the bound of a plan's displacement and of braking, every velocity is the same to the last bit."""
+
+    def outputs():
+        case, random, found = Case(Robot.load(name)), np.random.default_rng(3), []
+        for i in range(300):
+            if i % 60 == 0:
+                case.rest(case.robot.draw_start(random))
+                bias = random.uniform(-1.0, 1.0, case.robot.dof)
+            action = np.clip(bias + random.uniform(-0.5, 0.5, case.robot.dof), -1.0, 1.0)
+            filtered = case.ask(case.robot.velocity_of(action))
+            found.append((filtered.motion.velocity.tobytes(), filtered.reasons))
+        return found
+
+    quick = outputs()
+    monkeypatch.setattr(correction.Correction, "_surely_safe", lambda *_: False)
+    monkeypatch.setattr(correction, "brakes_within", lambda *_: False)
+    assert outputs() == quick
