@@ -64,12 +64,20 @@ class Encoder(nn.Module):
             # The softmax magnifies errors of the last layer, and its bias would get their rounding for a gradient.
             dtype = pixels.dtype if i < len(self.convs) - 1 else torch.promote_types(pixels.dtype, torch.float32)
             x = F.conv2d((x.relu_() if i else x).to(dtype), weight.to(dtype), conv.bias.to(dtype), conv.stride)
-        attention = x.flatten(2).to(self.grid.dtype).softmax(-1)  # (batch, channels, places)
-        return (attention @ self.grid).flatten(1)
+        # In memory the channels are last, so that a softmax over the places handles many channels at once.
+        attention = x.flatten(2).mT.to(self.grid.dtype).softmax(1)  # (batch, places, channels)
+        return (self.grid.mT @ attention).mT.flatten(1)
 
 
 class Actor(nn.Module):
-    """Mean and log standard deviation of the Gaussian whose tanh is the action."""
+    """Mean and log standard deviation of the Gaussian whose tanh is the action.
+
+    Attributes:
+        inner_dtype: Type of the products between hidden layers; None for the type of the weights. First and last layer
+            always have the type of the weights: rounding would move positions in the image, actions and values.
+    """
+
+    inner_dtype: torch.dtype | None = None
 
     def __init__(self, features: int, proprioception: int, dof: int, network: NetworkSettings) -> None:
         super().__init__()
