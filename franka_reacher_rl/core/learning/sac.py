@@ -69,6 +69,7 @@ class SAC:
         self.policy.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder, self.actor = self.policy.encoder, self.policy.actor
         self.critic = make_critic(network, dof, seed).to(self.device)
+        self.actor.inner_dtype = self.critic.inner_dtype = None if dtype == torch.float32 else dtype
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(sac.initial_temperature, device=self.device).log())
@@ -209,8 +210,10 @@ class SAC:
 
     def update_temperature(self, entropy: Tensor) -> Info:
         """Update the temperature for the policy's mean entropy."""
-        loss, info = temperature_loss(self.log_temperature, entropy, self._target_entropy)
-        self._descend("temperature", loss, [self.log_temperature])
+        with torch.no_grad():
+            loss, info = temperature_loss(self.log_temperature, entropy, self._target_entropy)
+        self.log_temperature.grad = loss  # an exponential is its own derivative
+        self._optimizers["temperature"].step()
         return info
 
     def _steps(self, tensors: Mapping[str, Tensor]) -> Info:
@@ -218,10 +221,10 @@ class SAC:
 
     def _descend(self, name: str, loss: Tensor, parameters: list[Tensor]) -> None:
         """Take an optimizer step, computing no gradients of other parameters."""
-        optimizer = self._optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
+        for parameter in parameters:  # `zero_grad` takes 0.1 ms
+            parameter.grad = None
         loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
-        optimizer.step()
+        self._optimizers[name].step()
 
     def _adam(self, parameters: list[Tensor], beta1: float) -> torch.optim.Adam:
         graphed = self.device.type == "cuda"
