@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.duration import Duration
 
@@ -82,7 +83,6 @@ class Learner(Node):
         self._run_dir = Path(run_dir) if run_dir else None
         self._use = FolderUse(self._run_dir) if self._run_dir else None
         self._counters = CountersFile(self._run_dir, self.run.id)
-        keep_freed_memory()
         checkpoints = self._run_dir / CHECKPOINTS if self._run_dir else None
         self._trainer = make_trainer(image, network, sac, self._settings, robot.dof, seed, checkpoints=checkpoints)
         position = self._restore(resume) if resume or self._trainer.has_checkpoints else _Position()
@@ -308,4 +308,7 @@ class Learner(Node):
 
 def main() -> None:
     """Run the learner node."""
+    keep_freed_memory()  # before the middleware starts threads
+    # OpenMP's threads of the updates hardly spin if this thread has some too: twice as many as there are cores.
+    torch.set_num_threads(1)
     run_node(Learner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 
@@ -42,6 +44,17 @@ def make_batch(random: np.random.Generator, n: int = 8, image: ImageSettings = I
         reward=random.uniform(0, 10, n).astype(np.float32),
         terminated=(random.random(n) < 0.3).astype(np.float32),
     )
+
+
+def make_smooth_batch(random: np.random.Generator, n: int, image: ImageSettings) -> Batch:
+    """Create transitions whose images show waves and noise; the reward depends on the phase of the waves."""
+    batch = make_batch(random, n, image)
+    rows, columns = np.mgrid[: image.height, : image.width]
+    phase = random.uniform(0, 2 * np.pi, (n, 1, 1, 1, 1)) + 0.2 * np.arange(image.frames + 1)[:, None, None, None]
+    wave = np.sin(rows / 5.0 + phase) + np.cos(columns / 7.0 + np.arange(3)[:, None, None] - phase)
+    reward = 1.0 + np.cos(phase[:, 0, 0, 0, 0]).astype(np.float32)
+    pixels = 127.5 + 60.0 * wave + random.normal(0.0, 10.0, wave.shape)
+    return dataclasses.replace(batch, frames=pixels.clip(0, 255).astype(np.uint8), reward=reward)
 
 
 def make_replay(capacity: int = 40, seed: int = 0, image: ImageSettings = IMAGE) -> Replay:

@@ -139,7 +139,7 @@ class LearnerSettings(Checked):
     )
     precision: str = param(
         "float32",
-        "arithmetic of the encoder's convolutions; auto: bfloat16 if the processor supports it, else float32",
+        "arithmetic of convolutions and hidden layers; auto: bfloat16 if the processor supports it, else float32",
         choices=("auto", "float32", "bfloat16"),
     )
     tf32: bool = param(False, "multiply with 10 bits of mantissa on CUDA (TF32), also where precision is float32")

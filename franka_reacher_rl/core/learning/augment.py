@@ -6,6 +6,8 @@ mean position of the training crops.
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,7 +41,7 @@ class Cropper:
             dtype: Type of the crops' pixels.
         """
         self.height, self.width, self.dtype = height, width, dtype
-        self._crops, self._interleaved, self._pixels = (torch.empty(0) for _ in range(3))
+        self._bytes, self._pixels = torch.empty(0), torch.empty(0)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, offsets: Tensor) -> Tensor:
@@ -57,24 +59,27 @@ class Cropper:
         """
         shape = (*images.shape[:2], self.height, self.width)
         if self._pixels.shape != shape or self._pixels.dtype != self.dtype:
-            self._crops = torch.zeros(shape, dtype=torch.uint8, device=images.device)
-            self._interleaved = self._crops.to(memory_format=torch.channels_last)
-            self._pixels = self._interleaved.to(self.dtype)
+            self._bytes = torch.zeros(shape, dtype=torch.uint8, device=images.device)
+            self._bytes = self._bytes.to(memory_format=torch.channels_last)
+            self._pixels = self._bytes.to(self.dtype)
         if images.is_cuda:
             return self._pixels.copy_(self._by_index(images, offsets))
         self._one_by_one(images, offsets)
-        # reorder the bytes before the conversion: floats are four times larger
-        return self._pixels.copy_(self._interleaved.copy_(self._crops))
+        return self._pixels.copy_(self._bytes)
 
     def _one_by_one(self, images: Tensor, offsets: Tensor) -> None:
-        """Crop with NumPy, which copies whole rows and does not wake threads for each image."""
+        """Crop the bytes: OpenCV interleaves the channels of an image, NumPy copies the rows of its crop."""
         low, high = offsets.amin(0).tolist(), offsets.amax(0).tolist()
         if min(low) < 0 or high[0] + self.height > images.shape[-2] or high[1] + self.width > images.shape[-1]:
             size, whole = (self.height, self.width), tuple(images.shape[-2:])
             raise ValueError(f"crops of {size} at offsets {low} to {high} reach over the edge of {whole} images")
-        source, target = images.numpy(), self._crops.numpy()
+        channels, height, width = images.shape[1:]
+        source, target = images.numpy(), self._bytes.permute(0, 2, 3, 1).numpy()
+        interleaved = np.empty((height * width, channels), np.uint8)
+        pixels = interleaved.reshape(height, width, channels)
         for i, (row, column) in enumerate(offsets.tolist()):
-            target[i] = source[i, :, row : row + self.height, column : column + self.width]
+            cv2.transpose(source[i].reshape(channels, -1), dst=interleaved)
+            target[i] = pixels[row : row + self.height, column : column + self.width]
 
     def _by_index(self, images: Tensor, offsets: Tensor) -> Tensor:
         """Crop with a single indexing kernel."""

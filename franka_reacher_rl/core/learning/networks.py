@@ -64,12 +64,20 @@ class Encoder(nn.Module):
             # The softmax magnifies errors of the last layer, and its bias would get their rounding for a gradient.
             dtype = pixels.dtype if i < len(self.convs) - 1 else torch.promote_types(pixels.dtype, torch.float32)
             x = F.conv2d((x.relu_() if i else x).to(dtype), weight.to(dtype), conv.bias.to(dtype), conv.stride)
-        attention = x.flatten(2).to(self.grid.dtype).softmax(-1)  # (batch, channels, places)
-        return (attention @ self.grid).flatten(1)
+        # In memory the channels are last, so that a softmax over the places handles many channels at once.
+        attention = x.flatten(2).mT.to(self.grid.dtype).softmax(1)  # (batch, places, channels)
+        return (self.grid.mT @ attention).mT.flatten(1)
 
 
 class Actor(nn.Module):
-    """Mean and log standard deviation of the Gaussian whose tanh is the action."""
+    """Mean and log standard deviation of the Gaussian whose tanh is the action.
+
+    Attributes:
+        inner_dtype: Type of the products between hidden layers; None for the type of the weights. First and last layer
+            always have the type of the weights: rounding would move positions in the image, actions and values.
+    """
+
+    inner_dtype: torch.dtype | None = None
 
     def __init__(self, features: int, proprioception: int, dof: int, network: NetworkSettings) -> None:
         super().__init__()
@@ -81,7 +89,13 @@ class Actor(nn.Module):
         """Return the distribution's mean and log standard deviation, (batch, dof) each."""
         x = torch.cat([features, proprioception], -1)
         for i, layer in enumerate(self.layers):
-            x = layer(x.relu_() if i else x)
+            x = x.relu_() if i else x
+            if self.inner_dtype and 0 < i < len(self.layers) - 1:
+                assert isinstance(layer, nn.Linear)
+                inputs, weight, bias = (t.to(self.inner_dtype) for t in (x, layer.weight, layer.bias))
+                x = F.linear(inputs, weight, bias).to(x.dtype)
+            else:
+                x = layer(x)
         mean, raw = x.chunk(2, -1)
         # unlike a clamp, a smooth bound has a gradient at both ends
         log_std = self.low + 0.5 * (self.high - self.low) * (torch.tanh(raw) + 1.0)
@@ -89,7 +103,13 @@ class Actor(nn.Module):
 
 
 class TwinCritic(nn.Module):
-    """Two critics with stacked weights, so that each layer of both is one batched product."""
+    """Two critics with stacked weights, so that each layer of both is one batched product.
+
+    Attributes:
+        inner_dtype: Type of the products between hidden layers, as in `Actor`.
+    """
+
+    inner_dtype: torch.dtype | None = None
 
     def __init__(self, features: int, proprioception: int, dof: int, network: NetworkSettings) -> None:
         super().__init__()
@@ -102,7 +122,12 @@ class TwinCritic(nn.Module):
         """Return both critics' values, (2, batch)."""
         x = torch.cat([features, proprioception, action], -1).expand(2, -1, -1)  # (2, batch, inputs)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x.relu_() if i else x, weight)
+            x = x.relu_() if i else x
+            if self.inner_dtype and 0 < i < len(self.weights) - 1:
+                bias, inputs, weight = (t.to(self.inner_dtype) for t in (bias, x, weight))
+                x = torch.baddbmm(bias, inputs, weight).to(x.dtype)
+            else:
+                x = torch.baddbmm(bias, x, weight)
         return x.squeeze(-1)
 
 

@@ -70,6 +70,7 @@ class SAC:
         self.policy.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder, self.actor = self.policy.encoder, self.policy.actor
         self.critic = make_critic(network, dof, seed).to(self.device)
+        self.actor.inner_dtype = self.critic.inner_dtype = None if dtype == torch.float32 else dtype
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(sac.initial_temperature, device=self.device).log())
@@ -210,8 +211,10 @@ class SAC:
 
     def update_temperature(self, entropy: Tensor) -> Info:
         """Update the temperature for the policy's mean entropy."""
-        loss, info = temperature_loss(self.log_temperature, entropy, self._target_entropy)
-        self._descend("temperature", loss, [self.log_temperature])
+        with torch.no_grad():
+            loss, info = temperature_loss(self.log_temperature, entropy, self._target_entropy)
+        self.log_temperature.grad = loss  # an exponential is its own derivative
+        self._optimizers["temperature"].step()
         return info
 
     def _steps(self, tensors: Mapping[str, Tensor]) -> Info:

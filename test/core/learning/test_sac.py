@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from learner_helpers import DOF, IMAGE, NETWORK, make_batch, make_sac
+from learner_helpers import DOF, IMAGE, NETWORK, make_batch, make_sac, make_smooth_batch
 from reference_sac import ReferenceSAC
 from torch import Tensor, nn
 
+from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.learning.losses import actor_loss, critic_loss, target_value, temperature_loss
 from franka_reacher_rl.core.learning.sac import SAC, Draws
 from franka_reacher_rl.core.policy.policy import Policy
-from franka_reacher_rl.core.replay.batch import to_device
+from franka_reacher_rl.core.replay.batch import Batch, to_device
 
 LOSSES = ("critic_loss", "actor_loss", "temperature_loss", "entropy", "temperature")
 
@@ -46,6 +47,11 @@ def as_float64(sac: SAC) -> SAC:
     return sac
 
 
+def in_float64(draws: Draws) -> Draws:
+    """Return the draws with the noise in double precision."""
+    return Draws(draws.offsets, draws.next_offsets, draws.noise.double(), draws.next_noise.double())
+
+
 def three_updates(sac: SAC, reference: ReferenceSAC, seed: int) -> list[tuple[dict[str, float], dict[str, float]]]:
     """Update both with the same batches, crops and noise; return their losses per update."""
     random = np.random.default_rng(seed)
@@ -53,7 +59,7 @@ def three_updates(sac: SAC, reference: ReferenceSAC, seed: int) -> list[tuple[di
     for _ in range(3):
         batch, draws = make_batch(random), sac.draw(8)
         if sac._crop.dtype == torch.float64:
-            draws = Draws(draws.offsets, draws.next_offsets, draws.noise.double(), draws.next_noise.double())
+            draws = in_float64(draws)
         arrays = {**vars(batch), "image": batch.image, "next_image": batch.next_image}
         plain = reference.update(arrays, *[t.numpy() for t in draws.tensors().values()])
         sac.update(batch, draws)
@@ -94,6 +100,47 @@ def test_bfloat16_convolutions_keep_the_losses() -> None:
     for ours, plain in three_updates(sac, reference, 5):
         for name in LOSSES:
             assert ours[name] == pytest.approx(plain[name], rel=0.02, abs=0.02), name
+
+
+def test_bfloat16_gradients_stay_near_those_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds are about twice the errors; docs/performance.md lists the errors of a baseline network."""
+    image = ImageSettings(width=64, height=36, crop_fraction=0.02)
+    network = NetworkSettings(channels=[16, 32, 32], strides=[2, 2, 1], hidden=[256, 256])
+    float32, exact, bfloat16 = (
+        SAC(image, network, SACSettings(), LearnerSettings(device="cpu", precision=precision), DOF, 0)
+        for precision in ("float32", "float32", "bfloat16")
+    )
+    state, random = float32.save_state(), np.random.default_rng(0)
+    for name, value in state.items():  # untrained, most weights of the convolutions and the actor's last layer are 0
+        if value.ndim == 4 or name == "actor.layers.2.weight":
+            state[name] = (random.standard_normal(value.shape) * math.sqrt(2.0 / value[0].size)).astype(np.float32)
+    for sac in (float32, bfloat16, as_float64(exact)):
+        sac.load_networks(state)
+    batch, draws = make_smooth_batch(random, 32, image), float32.draw(32)
+    expected = gradients(exact, batch, in_float64(draws))
+
+    def errors(sac: SAC) -> dict[str, float]:
+        found = gradients(sac, batch, draws)
+        # The softmax cancels the last bias of the encoder: its gradient is 0.
+        scale = {k: expected[k.replace("2.bias", "2.weight") if "convs" in k else k].norm() for k in found}
+        return {k: float((found[k] - g).norm() / scale[k]) for k, g in expected.items()}
+
+    assert max(errors(float32).values()) < 1e-5
+    bounds = {"convs": 0.12, "convs.2.bias": 1e-5, "critic": 0.06, "critic.weights.2": 0.005, "actor": 0.15}
+    for name, error in errors(bfloat16).items():
+        assert error < min(bound for part, bound in bounds.items() if part in name), name
+    monkeypatch.setattr(torch, "promote_types", lambda first, second: first)  # attention logits in bfloat16
+    assert errors(bfloat16)["encoder.convs.2.bias"] > 1e-4
+
+
+def gradients(sac: SAC, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    """Return the gradients of an update that changes nothing, by name, in float64."""
+    for optimizer in sac._optimizers.values():
+        optimizer.param_groups[0]["lr"] = 0.0
+    sac.update(batch, draws)
+    networks = {"encoder": sac.encoder, "critic": sac.critic, "actor": sac.actor}
+    named = {f"{name}.{k}": p for name, network in networks.items() for k, p in network.named_parameters()}
+    return {k: p.grad.double() for k, p in named.items() if p.grad is not None}
 
 
 def test_target_of_a_time_limit_bootstraps_and_of_an_end_does_not() -> None:
