@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.duration import Duration
 
@@ -17,7 +16,7 @@ from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
 from franka_reacher_rl.core.learning.earlier_weights import CHECKPOINTS, POLICY_FILE, load_earlier
 from franka_reacher_rl.core.learning.factory import make_trainer
-from franka_reacher_rl.core.learning.machine import keep_freed_memory
+from franka_reacher_rl.core.learning.machine import keep_freed_memory, leave_cores_to_updates
 from franka_reacher_rl.core.learning.networks import network_digest
 from franka_reacher_rl.core.loop.time_shares import TimeShares
 from franka_reacher_rl.core.loop.update_thread import UpdateThread
@@ -309,6 +308,5 @@ class Learner(Node):
 def main() -> None:
     """Run the learner node."""
     keep_freed_memory()  # before the middleware starts threads
-    # OpenMP's threads of the updates hardly spin if this thread has some too: twice as many as there are cores.
-    torch.set_num_threads(1)
+    leave_cores_to_updates()
     run_node(Learner)

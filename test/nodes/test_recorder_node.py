@@ -48,14 +48,15 @@ def test_the_state_of_the_graph_is_latched_and_that_of_its_own_namespace(probe_a
 
 
 def test_its_lines_are_on_rosout(probe_after, tmp_path):
-    probe = probe_after("-p", f"run_dir:={tmp_path / 'run'}")
+    # A name of its own: ends of earlier recorders in this process take the publisher of their name with them.
+    probe = probe_after("-p", f"run_dir:={tmp_path / 'run'}", "-r", "recorder:__node:=rosout_recorder")
     lines = probe.listen(Log, "/rosout", QoSProfile(depth=100, durability=qos.LATCHED.durability))
     summaries = probe.node.create_publisher(EpisodeSummary, "/episode", qos.SUMMARIES)
     probe.add(Recorder())
     probe.until(summaries.get_subscription_count)
     summaries.publish(EpisodeSummary(episode=3, episodes=5, steps=150, end_reason="time_limit", episode_return=88.25))
     probe.until(lambda: any("3/5" in line.msg for line in lines))
-    mine = [line.msg for line in lines if line.name == "recorder"]
+    mine = [line.msg for line in lines if line.name == "rosout_recorder"]
     assert [text.split()[0] for text in mine] == ["run", "episode", "3/5"]
 
 

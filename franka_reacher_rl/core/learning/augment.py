@@ -6,7 +6,6 @@ mean position of the training crops.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -69,6 +68,8 @@ class Cropper:
 
     def _one_by_one(self, images: Tensor, offsets: Tensor) -> None:
         """Crop the bytes: OpenCV interleaves the channels of an image, NumPy copies the rows of its crop."""
+        import cv2  # the actor needs this module's offsets only, and the learner starts faster without it
+
         low, high = offsets.amin(0).tolist(), offsets.amax(0).tolist()
         if min(low) < 0 or high[0] + self.height > images.shape[-2] or high[1] + self.width > images.shape[-1]:
             size, whole = (self.height, self.width), tuple(images.shape[-2:])

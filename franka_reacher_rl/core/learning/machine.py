@@ -99,6 +99,15 @@ def parse_cores(text: str) -> set[int]:
     return cores
 
 
+def leave_cores_to_updates() -> None:
+    """Let the calling thread compute alone, beside the thread of the updates.
+
+    With threads for both, OpenMP counts twice as many as there are cores, and those of the updates hardly spin while
+    they wait for each other.
+    """
+    torch.set_num_threads(1)
+
+
 @functools.cache
 def keep_freed_memory() -> bool:
     """Make malloc keep freed memory instead of returning it to the system, and prefer huge pages.

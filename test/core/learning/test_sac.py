@@ -136,7 +136,7 @@ def test_bfloat16_gradients_stay_near_those_in_float64(monkeypatch: pytest.Monke
 def gradients(sac: SAC, batch: Batch, draws: Draws) -> dict[str, Tensor]:
     """Return the gradients of an update that changes nothing, by name, in float64."""
     for optimizer in sac._optimizers.values():
-        optimizer.param_groups[0]["lr"] = 0.0
+        optimizer.rate = 0.0
     sac.update(batch, draws)
     networks = {"encoder": sac.encoder, "critic": sac.critic, "actor": sac.actor}
     named = {f"{name}.{k}": p for name, network in networks.items() for k, p in network.named_parameters()}
