@@ -19,7 +19,7 @@ def requirements(path: str) -> list[str]:
 
 PACKAGE_XML = ElementTree.parse(HERE / "package.xml")
 
-FRANKY, RAY, *BENCH = requirements("tools/requirements/optional.txt")
+FRANKY, RAY, GYMNASIUM, RTGYM, *VIEW = requirements("tools/requirements/optional.txt")
 
 # data_files needs one entry per folder.
 CONFIG_FOLDERS = sorted({path.parent.relative_to(HERE) for path in (HERE / "config").rglob("*") if path.is_file()})
@@ -43,7 +43,8 @@ setup(
     extras_require={
         "franka": [FRANKY],
         "ray": [RAY],
-        "bench": BENCH,
+        "bench": [GYMNASIUM, RTGYM],
+        "view": VIEW,
         "dev": requirements("tools/requirements/dev.txt"),
     },
     entry_points={"console_scripts": ["franka-reacher = franka_reacher_rl.cli:main"]},

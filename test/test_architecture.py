@@ -22,7 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "core.policy": {"core.base", "core.learning"},
     "core.task": {"core.base", "core.arm"},
     "core.loop": {"core.base", "core.arm", "core.replay", "core.learning", "core.policy", "core.task", "core.link"},
-    "core.run": {"core.base", "core.arm", "core.task", "core.loop"},
+    "core.run": {"core.base", "core.arm", "core.replay", "core.task", "core.loop"},
     "sim": {"core"},
     "cameras": {"core", "sim"},
     "drivers": {"core", "ros"},
@@ -32,8 +32,28 @@ LAYERS: dict[str, set[str]] = {
     "bench": {"core", "sim", "virtual", "experiments"},
     "ros": {"core", "msg", "action", "srv"},
     "launching": {"core", "ros"},
-    "nodes": {"core", "sim", "cameras", "drivers", "ros", "msg", "action", "srv"},
-    "cli": {"core", "sim", "virtual", "experiments", "analysis", "bench", "nodes"},
+    "watch": {"core", "ros", "msg"},
+    "clients": {"core", "ros", "msg", "action"},
+    "viewer": {"core", "virtual", "ros"},
+    "pictures": {"core", "virtual", "bench", "viewer"},
+    "tuner": {"core", "cameras", "ros"},
+    "doctor": {"core", "cameras", "drivers", "launching", "sim", "ros"},
+    "nodes": {"core", "sim", "cameras", "drivers", "ros", "viewer", "msg", "action", "srv"},
+    "commands": {
+        "core",
+        "sim",
+        "virtual",
+        "experiments",
+        "analysis",
+        "bench",
+        "clients",
+        "watch",
+        "doctor",
+        "viewer",
+        "tuner",
+        "pictures",
+    },
+    "cli": {"core", "bench", "commands"},
 }
 WITHOUT_ROS = ("core", "sim", "cameras", "virtual", "experiments", "analysis", "bench")
 ROS = {"rclpy", "launch", "launch_ros", "cv_bridge", "ament_index_python", "std_msgs", "sensor_msgs", "geometry_msgs"}
@@ -137,6 +157,7 @@ SLOW = {"torch", "mujoco", "pinocchio", "daqp", "cv2", "cv_bridge", "scipy", "ma
 LOADED = {
     "launching.graph": set(),
     "nodes.actor": {"torch"},
+    "nodes.bag_recorder": set(),
     "nodes.camera": {"cv2", "mujoco"},
     "nodes.command_guard": set(),
     "nodes.display": set(),
@@ -148,6 +169,7 @@ LOADED = {
     "nodes.robot_state_publisher": {"pinocchio"},
     "nodes.sim_robot": {"mujoco"},
     "nodes.uplink": set(),
+    "nodes.viewer": set(),
 }
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "franka_reacher_rl"
 LISTS = ("requirements.txt", "tools/requirements/rosdep.txt", "tools/requirements/optional.txt")
-DISTRIBUTIONS = {"cv2": "opencv-python-headless", "franky": "franky-control", "pinocchio": "pin", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "franky": "franky-control",
+    "mcap_ros2": "mcap-ros2-support",
+    "pinocchio": "pin",
+    "rerun": "rerun-sdk",
+    "rerun_cli": "rerun-sdk",
+    "yaml": "pyyaml",
+}
 ROSDEP_KEYS = {"opencv-python-headless": "python3-opencv", "pyyaml": "python3-yaml"}
 
 

@@ -7,6 +7,7 @@ that figures stay readable in black and white.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +17,16 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import numpy.typing as npt
 
 from franka_reacher_rl.analysis.estimates import curve_interval, estimate
-from franka_reacher_rl.experiments.results import Results, numbers
+from franka_reacher_rl.experiments.results import Results, end_length
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _BINS = 20  # points of a learning curve
-_LEARNER_TIME = (  # columns and their labels
-    ("learner_update", "update"),
-    ("learner_sampling", "sampling"),
-    ("learner_batch_transfer", "moving batches"),
-    ("learner_waiting_for_budget", "waiting for budget"),
-    ("learner_waiting_for_data", "waiting for data"),
-    ("learner_waiting_for_request", "waiting for a request"),
-    ("learner_publishing", "publishing the policy"),
-    ("learner_checkpointing", "writing checkpoints"),
-)
-_AGES = (  # column, factor to ms, label
-    ("observation_age_ms_median", 1.0, "observation (ms)"),
-    ("policy_age_s_median", 1e3, "policy (ms)"),
-)
+_RETURN = "return per episode"
+_OTHERS = "0.75"  # grey of what is drawn for comparison
 _STYLE: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 130,
@@ -49,6 +37,15 @@ _STYLE: Any = {
     "grid.alpha": 0.25,
     "legend.frameon": False,
 }
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a variant is drawn."""
+
+    colour: str
+    line: str
+    marker: str
 
 
 def draw_all(results: Results, folder: Path) -> dict[str, Path]:
@@ -70,105 +67,130 @@ def draw_all(results: Results, folder: Path) -> dict[str, Path]:
 
 
 def figures(results: Results) -> dict[str, Callable[[Results], Any]]:
-    """Return the functions that draw the figures for which the results have values, by title."""
-    found: dict[str, Callable[[Results], Any]] = {"Learning curves": learning_curves, "Final performance": final}
-    if any(len(names) > 1 for names in results.sweep_groups.values()):
-        found["Sweep"] = sweep
-    if _any_known(results.last(name, "updates") for name in results.variants):
-        found["Updates per run"] = updates
-    if any(_learner_seconds(results, name).any() for name in results.variants):
-        found["Where the learner's time goes"] = learner_time
-    if _any_known(results.medians(name, column) for column, *_ in _AGES for name in results.variants):
-        found["Age of observation and policy"] = ages
-    return found
+    """Return the functions that draw the figures of the results, by title."""
+    last: dict[str, Callable[[Results], Any]] = {"Sweep": sweep} if is_sweep(results) else {"Returns": returns}
+    return {"Learning curves": learning_curves, **last}
+
+
+def is_sweep(results: Results) -> bool:
+    """Return whether a quantity is swept: a group has variants at more than one place."""
+    return any(len(names) > 1 for names in results.sweep_groups.values())
 
 
 def learning_curves(results: Results) -> Any:
-    """Draw the mean return over training time with its 95 % interval, beside the paper's curves if it has them."""
-    beside = results.beside_paper
-    figure, axes = plt.subplots(1, 2 if beside else 1, figsize=(9.0 if beside else 6.0, 3.6), squeeze=False)
-    for i, name in enumerate(results.variants):
-        minutes, runs = results.curve(name, _BINS)
-        middle, low, high = curve_interval(runs)
-        _line(axes[0, 0], i, minutes, middle, low, high, f"{name} ({len(runs)})")
-    title = "here, in real time (runs)" if results.realtime else "here, simulated (runs)"
-    axes[0, 0].set(title=title, xlabel="training time (min)", ylabel="return")
-    for name, row in beside.items():
-        i = results.variants.index(name)
-        middle, half = np.array(row.mean), np.array(row.ci)
-        _line(axes[0, 1], i, np.array(row.minutes), middle, middle - half, middle + half, name)
+    """Draw the mean return over training time with its 95 % interval.
+
+    A sweep has a panel for each of its places, on one scale, with the other variants in grey. The paper's curves, if
+    there are any, are drawn in a panel of their own, whose scale differs.
+    """
+    panels, beside = _panels(results), results.beside_paper
+    count = len(panels) + bool(beside)
+    width = 6.0 if count == 1 else 4.4 if count == 2 else 2.9
+    figure, axes = plt.subplots(1, count, figsize=(width * count, 3.6), squeeze=False, layout="constrained")
+    curves = {name: results.curve(name, _BINS) for name in results.variants}
+    for axis, (title, names) in zip(axes[0], panels):
+        for name in results.variants:
+            minutes, runs = curves[name]
+            if name in names:
+                _line(axis, _look(results, name), minutes, *curve_interval(runs), _label(results, name))
+            else:
+                axis.plot(minutes, runs.mean(axis=0), color=_OTHERS, linewidth=0.8, zorder=1, label="the other panels")
+        axis.set(title=title, xlabel="training time (min)")
+    own = axes[0, : len(panels)]
+    top = max(axis.get_ylim()[1] for axis in own)
+    for axis in own:
+        axis.set_ylim(0, top)
+    for axis in own[1:]:
+        axis.tick_params(labelleft=False)
+    own[0].set_ylabel(_RETURN)
     if beside:
-        axes[0, 1].set(title="the paper, on a real arm (25 runs each)", xlabel="training time (min)", ylabel="return")
-    for axis in axes[0]:
-        axis.legend(fontsize=7)
-        axis.set_ylim(bottom=0)
-    figure.tight_layout()
+        _draw_paper(axes[0, -1], results)
+    _legend(figure, own)
     return figure
 
 
-def final(results: Results) -> Any:
-    """Draw each run's return at its end, with the interquartile mean and its 95 % interval."""
-    return _dots(results, results.final, "return at the end of the run")
+def _draw_paper(axis: Any, results: Results) -> None:
+    for name, row in results.beside_paper.items():
+        middle, half = np.array(row.mean), np.array(row.ci)
+        _line(axis, _look(results, name), np.array(row.minutes), middle, middle - half, middle + half, "")
+    axis.set(title="the paper: a real arm, 25 runs each", xlabel="training time (min)")
+    axis.set_ylabel(f"{_RETURN} (another scale)")
+    axis.set_ylim(bottom=0)
 
 
-def updates(results: Results) -> Any:
-    """Draw the number of gradient updates of each run."""
-    return _dots(results, lambda name: results.last(name, "updates"), "gradient updates in a run")
+def _panels(results: Results) -> list[tuple[str, list[str]]]:
+    """Return the panels of the learning curves: a title, and the variants that are drawn in colour."""
+    if not is_sweep(results):
+        return [("here, in real time" if results.realtime else "here: simulated", results.variants)]
+    places: dict[float, list[str]] = {}
+    for name in results.variants:
+        x = results.manifest["variants"][name].get("x")
+        if x is not None:
+            places.setdefault(float(x), []).append(name)
+    quantity, _, unit = _swept(results).partition(" (")
+    return [(f"{quantity} {x:g} {unit.rstrip(')')}".rstrip(), names) for x, names in sorted(places.items())]
 
 
-def ages(results: Results) -> Any:
-    """Draw how old observation and policy are when a command leaves: the mean over runs of their medians."""
-    figure, axes = plt.subplots(1, 2, figsize=(9.0, 0.9 + 0.32 * len(results.variants)), sharey=True)
-    for axis, (column, factor, label) in zip(axes, _AGES, strict=True):
+def returns(results: Results) -> Any:
+    """Draw each run's return over the whole run and at its end, with the interquartile mean and its 95 % interval."""
+    size = (9.0, 1.3 + 0.36 * len(results.variants))
+    figure, axes = plt.subplots(1, 2, figsize=size, sharex=True, sharey=True, layout="constrained")
+    for axis, (title, values) in zip(axes, _measures(results).items(), strict=True):
         for i, name in enumerate(results.variants):
-            age = factor * known_mean(results.medians(name, column))
-            if np.isnan(age):
-                axis.text(0.0, i, " unknown", va="center", fontsize=7)
-                continue
-            axis.barh(i, age, color=_COLOURS[i % len(_COLOURS)], height=0.6)
-            axis.text(age, i, f" {age:.1f}", va="center", fontsize=7)
-        axis.set(xlabel=f"age of the {label} when a command leaves")
-    _name_rows(axes[0], results)
-    figure.tight_layout()
-    return figure
-
-
-def learner_time(results: Results) -> Any:
-    """Draw how the learner's time is shared out after the warm-up; parts that no variant knows are left out."""
-    figure, axis = plt.subplots(figsize=(7.5, 1.4 + 0.32 * len(results.variants)))
-    hatches = ("", "//", "xx", "..", "\\\\", "--", "++", "oo")
-    seconds = np.array([_learner_seconds(results, name) for name in results.variants])  # (variants, parts)
-    known = [k for k in range(len(_LEARNER_TIME)) if _knows(results, _LEARNER_TIME[k][0])]
-    for i, row in enumerate(seconds):
-        left, whole = 0.0, row.sum() or 1.0
-        for k in known:
-            share = 100.0 * row[k] / whole
-            label = _LEARNER_TIME[k][1] if i == 0 else None
-            look: dict[str, Any] = {"color": _COLOURS[k], "hatch": hatches[k], "edgecolor": "white", "height": 0.6}
-            axis.barh(i, share, left=left, label=label, **look)
-            left += share
-    axis.set(xlabel="share of the learner's time (%)", xlim=(0, 100))
-    _name_rows(axis, results)
-    axis.legend(ncols=3, fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+            _interval(axis, values(name), i, _look(results, name), vertical=False)
+        axis.set(title=title, xlabel=_RETURN)
+    axes[0].set_xlim(left=0)
+    axes[0].set_yticks(range(len(results.variants)), [_label(results, name) for name in results.variants])
+    axes[0].set_ylim(len(results.variants) - 0.4, -0.6)
+    for axis in axes:
+        axis.grid(axis="y", visible=False)
     return figure
 
 
 def sweep(results: Results) -> Any:
-    """Draw the return at the end over the swept quantity, with one line per group."""
-    figure, axis = plt.subplots(figsize=(5.5, 3.6))
-    for i, (group, names) in enumerate(results.sweep_groups.items()):
-        x = [float(results.manifest["variants"][name]["x"]) for name in names]
-        estimates = [estimate(results.final(name)) for name in names]
-        middle, low, high = (np.array([getattr(e, key) for e in estimates]) for key in ("value", "low", "high"))
-        _line(axis, i, np.array(x), middle, low, high, group)
-        for at, name in zip(x, names, strict=True):
-            runs = results.final(name)
-            axis.plot([at] * len(runs), runs, _MARKERS[i], color=_COLOURS[i], markersize=3, alpha=0.5)
-    axis.set(xlabel=results.manifest.get("x_label") or "x", ylabel="return at the end of the run")
-    axis.set_ylim(bottom=0)
-    axis.legend()
-    figure.tight_layout()
+    """Draw the returns over the swept quantity, with one line per group."""
+    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.6), sharex=True, sharey=True, layout="constrained")
+    places = [float(row["x"]) for row in results.manifest["variants"].values() if row.get("x") is not None]
+    shift = 0.012 * (max(places) - min(places))  # so that the intervals of two groups do not overlap
+    for axis, (title, values) in zip(axes, _measures(results).items(), strict=True):
+        for k, (group, names) in enumerate(results.sweep_groups.items()):
+            swept = [float(results.manifest["variants"][name]["x"]) for name in names]
+            x = [each + k * shift for each in swept]
+            look = _look(results, names[0])
+            axis.plot(x, [estimate(values(name)).value for name in names], look.line, color=look.colour)
+            for at, name in zip(x, names, strict=True):
+                label = group if name == names[0] else ""
+                _interval(axis, values(name), at, look, vertical=True, label=label)
+        axis.set(title=title, xlabel=_swept(results))
+    axes[0].set_ylabel(_RETURN)
+    axes[0].set_ylim(bottom=0)
+    _legend(figure, axes)
     return figure
+
+
+def _measures(results: Results) -> dict[str, Callable[[str], list[float]]]:
+    """Return the measures of a run that the tests compare, by title."""
+    end = end_length(results.manifest["episodes"])
+    return {"over the whole run": results.whole, f"at the end (last {end} episodes)": results.final}
+
+
+def _swept(results: Results) -> str:
+    return str(results.manifest.get("x_label") or "x")
+
+
+def _label(results: Results, name: str) -> str:
+    """Return a variant's name in a sweep's group, or its own, with its number of runs."""
+    group = results.manifest["variants"][name].get("group")
+    shown = group if is_sweep(results) and group else name.replace("_", " ")
+    return f"{shown} ({len(results.seeds(name))} runs)"
+
+
+def _look(results: Results, name: str) -> Look:
+    """Return how a variant is drawn: the variants of a sweep's group look the same."""
+    group = results.manifest["variants"][name].get("group")
+    groups = sorted(results.sweep_groups)
+    i = groups.index(str(group)) if is_sweep(results) and str(group) in groups else results.variants.index(name)
+    return Look(_COLOURS[i % len(_COLOURS)], _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
 
 
 def known_mean(values: Sequence[float]) -> float:
@@ -178,49 +200,30 @@ def known_mean(values: Sequence[float]) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _any_known(rows: Iterable[Sequence[float]]) -> bool:
-    return any(not np.isnan(row).all() for row in rows)
+def _legend(figure: Any, axes: Iterable[Any]) -> None:
+    """Draw one legend below all panels, with each label once."""
+    shown: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            shown.setdefault(label, handle)
+    figure.legend(list(shown.values()), list(shown), loc="outside lower center", ncols=4)
 
 
-def _knows(results: Results, column: str) -> bool:
-    return not np.isnan(numbers(results.episodes, column)).all()
+def _line(axis: Any, look: Look, x: Any, middle: Any, low: Any, high: Any, label: str) -> None:
+    axis.plot(x, middle, look.line, color=look.colour, marker=look.marker, markersize=3.5, label=label)
+    axis.fill_between(x, low, high, color=look.colour, alpha=0.15, linewidth=0)
 
 
-def _learner_seconds(results: Results, variant: str) -> npt.NDArray[np.float64]:
-    """Seconds of each part of `_LEARNER_TIME` after the first update, over all runs, (parts,); unknown ones count 0."""
-    rows = results.episodes[results.episodes.variant == variant]
-    learning = rows[numbers(rows, "updates") > 0]
-    return np.array([np.nansum(numbers(learning, column)) for column, _ in _LEARNER_TIME])
-
-
-def _line(axis: Any, i: int, x: Any, middle: Any, low: Any, high: Any, label: str) -> None:
-    colour = _COLOURS[i % len(_COLOURS)]
-    style = _LINES[i % len(_LINES)]
-    axis.plot(x, middle, style, color=colour, marker=_MARKERS[i % len(_MARKERS)], markersize=3.5, label=label)
-    axis.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-
-
-def _dots(results: Results, values: Callable[[str], list[float]], label: str) -> Any:
-    """Draw a row per variant: every run, the interquartile mean and its interval; nothing where all are unknown."""
-    figure, axis = plt.subplots(figsize=(6.5, 1.0 + 0.36 * len(results.variants)))
-    for i, name in enumerate(results.variants):
-        runs, colour = [v for v in values(name) if not np.isnan(v)], _COLOURS[i % len(_COLOURS)]
-        if not runs:
-            continue
-        e = estimate(runs)
-        axis.plot(runs, [i] * len(runs), "o", color=colour, alpha=0.35, markersize=4)
-        axis.errorbar(
-            e.value, i, xerr=[[e.value - e.low], [e.high - e.value]], fmt=_MARKERS[i % len(_MARKERS)], color=colour,
-            capsize=4, markersize=6,
-        )  # fmt: skip
-    axis.set(xlabel=f"{label}: runs, interquartile mean, 95 % interval")
-    axis.set_xlim(left=0)
-    _name_rows(axis, results)
-    figure.tight_layout()
-    return figure
-
-
-def _name_rows(axis: Any, results: Results) -> None:
-    axis.set_yticks(range(len(results.variants)), results.variants)
-    axis.set_ylim(len(results.variants) - 0.4, -0.6)
-    axis.grid(axis="y", visible=False)
+def _interval(axis: Any, values: list[float], at: float, look: Look, *, vertical: bool, label: str = "") -> None:
+    """Draw every run, the interquartile mean and its interval; nothing if all runs are unknown."""
+    runs = [value for value in values if not np.isnan(value)]
+    if not runs:
+        return
+    e = estimate(runs)
+    spread = [[e.value - e.low], [e.high - e.value]]
+    places = [at] * len(runs)
+    dots = (places, runs) if vertical else (runs, places)
+    axis.plot(*dots, look.marker, color=look.colour, alpha=0.35, markersize=3.5)
+    point = (at, e.value) if vertical else (e.value, at)
+    error: dict[str, Any] = {"yerr" if vertical else "xerr": spread}
+    axis.errorbar(*point, **error, fmt=look.marker, color=look.colour, capsize=4, markersize=6, label=label)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from franka_reacher_rl.analysis.conclusions import END, WHOLE, comparisons, conclusions
 from franka_reacher_rl.analysis.estimates import RESAMPLES, estimate
@@ -13,10 +14,20 @@ from franka_reacher_rl.analysis.plots import draw_all, known_mean
 from franka_reacher_rl.analysis.shared_runs import shared_runs
 from franka_reacher_rl.analysis.significance import LEVEL, MONTE_CARLO_DRAWS, Comparison
 from franka_reacher_rl.core.base.files import write_atomic
-from franka_reacher_rl.experiments.results import RUNS, Results, end_length, seeds_in_words, write_table
+from franka_reacher_rl.experiments.results import RUNS, Results, end_length, numbers, seeds_in_words, write_table
 
 FIGURES = "figures"
 _UNKNOWN = "–"
+_LEARNER_TIME = (  # columns and their titles
+    ("learner_update", "update"),
+    ("learner_sampling", "sampling"),
+    ("learner_batch_transfer", "moving batches"),
+    ("learner_waiting_for_budget", "waiting for budget"),
+    ("learner_waiting_for_data", "waiting for data"),
+    ("learner_waiting_for_request", "waiting for a request"),
+    ("learner_publishing", "publishing the policy"),
+    ("learner_checkpointing", "writing checkpoints"),
+)
 
 
 def write_report(results: Results) -> list[Path]:
@@ -50,7 +61,10 @@ def report_text(results: Results, figures: Mapping[str, str]) -> str:
         *_shared_evidence(results),
         *_returns(results),
         *_tests(compared),
+        *_learner_time(results),
         "## Figures",
+        "Bands of learning curves are 95 % intervals of the mean over runs. Elsewhere, each small marker is a "
+        "run, and the large one the interquartile mean with its 95 % interval.",
         *(f"### {title}\n\n![{title}]({link})" for title, link in figures.items()),
         *_configuration(results),
     ]
@@ -117,6 +131,33 @@ def _returns(results: Results) -> list[str]:
         f"mean over runs, with a percentile bootstrap interval ({RESAMPLES:,} resamples of runs).",
         _table([title for title, _ in columns], [[cell(name) for _, cell in columns] for name in results.variants]),
     ]
+
+
+def _learner_time(results: Results) -> list[str]:
+    """A table of what the learner did; parts that no variant knows are left out."""
+    seconds = np.array([_learner_seconds(results, name) for name in results.variants])  # (variants, parts)
+    known = [k for k in range(len(_LEARNER_TIME)) if not np.isnan(seconds[:, k]).all()]
+    if not known:
+        return []
+    rows = []
+    for name, row in zip(results.variants, seconds, strict=True):
+        whole = np.nansum(row)
+        shares = [_UNKNOWN if np.isnan(row[k]) or not whole else f"{100.0 * row[k] / whole:.0f}" for k in known]
+        age = _mean([1e3 * age for age in results.medians(name, "policy_age_s_median")], ".0f")
+        rows.append([name, *shares, age])
+    return [
+        "## The learner's time",
+        "Shares of the learner's time after its first update (%), and the age of the policy when a command leaves.",
+        _table(["variant", *(_LEARNER_TIME[k][1] for k in known), "policy age (ms)"], rows),
+    ]
+
+
+def _learner_seconds(results: Results, variant: str) -> npt.NDArray[np.float64]:
+    """Return the seconds of each part of `_LEARNER_TIME` after the first update, over all runs, (parts,)."""
+    rows = results.episodes[results.episodes.variant == variant]
+    learning = rows[numbers(rows, "updates") > 0]
+    columns = [numbers(learning, column) for column, _ in _LEARNER_TIME]
+    return np.array([np.nan if np.isnan(column).all() else np.nansum(column) for column in columns])
 
 
 def _published(results: Results, variant: str) -> str:

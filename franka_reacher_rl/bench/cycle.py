@@ -129,7 +129,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _busy(options: argparse.Namespace, setting: Path, run_dir: Path) -> dict[str, float]:
     length = f"training_minutes:={options.minutes}"
-    with running_graph(setting, options.robot, run_dir, graph_environment(), length, quiet=options.json):
+    with running_graph(
+        setting, options.robot, run_dir, graph_environment(), length, quiet=options.json, further=options.launch
+    ):
         pass
     found = figures(run_dir)
     if options.out:

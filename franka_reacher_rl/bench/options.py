@@ -40,6 +40,10 @@ def add_cycle(parser: argparse.ArgumentParser) -> None:
     add("--robot", default="panda_sim", help="robot: a name or a path (default: %(default)s)")
     add("--cycle-ms", type=float, help="action cycle time in ms (default: the setting's)")
     add("--peers", action="store_true", help="also measure rtgym and a plain loop beside an equally busy learner")
+    add(
+        "--launch", nargs="+", default=[], metavar="NAME:=VALUE",
+        help="without --observers: further launch arguments of the graph, such as record:=true",
+    )  # fmt: skip
     add("--out", type=Path, metavar="DIR", help="keep the table of all cycles and their histogram there")
     add("--json", action="store_true", help="print JSON only")
 

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +55,14 @@ def graph_environment() -> dict[str, str]:
 
 @contextmanager
 def running_graph(
-    setting: Path, robot: str, run_dir: Path, environment: dict[str, str], length: str, *, quiet: bool
+    setting: Path,
+    robot: str,
+    run_dir: Path,
+    environment: dict[str, str],
+    length: str,
+    *,
+    quiet: bool,
+    further: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Launch the async graph, and wait for its end.
 
@@ -66,12 +73,13 @@ def running_graph(
         environment: Its environment variables.
         length: The launch argument that limits the run, such as `episodes:=5`.
         quiet: Whether to print errors only.
+        further: Launch arguments, such as `record:=true`.
 
     Raises:
         RuntimeError: The graph failed.
     """
     command = ["ros2", "launch", "franka_reacher_rl", "async.launch.py", f"setting:={setting}", f"robot:={robot}"]
-    command += [length, f"run_dir:={run_dir}"]
+    command += [length, f"run_dir:={run_dir}", *further]
     output = subprocess.DEVNULL if quiet else None
     process = subprocess.Popen(command, env=environment, stdout=output, preexec_fn=_accept_interrupts)
     try:
@@ -86,6 +94,17 @@ def running_graph(
 def _accept_interrupts() -> None:
     """Undo what shells do for processes in the background, so that `end_graph` works there too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def launched_graph(wiring: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Launch a graph that writes nothing, and end it."""
+    command = ["ros2", "launch", "franka_reacher_rl", f"{wiring}.launch.py", "setting:=lite", "run_dir:="]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, preexec_fn=_accept_interrupts)
+    try:
+        yield process
+    finally:
+        end_graph(process)
 
 
 def end_graph(process: subprocess.Popen[bytes]) -> None:

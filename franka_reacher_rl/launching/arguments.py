@@ -19,9 +19,11 @@ CHOICES = {
     "evaluate": ("true", "false"),
     "log_level": ("debug", "info", "warn", "error", "fatal"),
     "realtime": ("auto", "off"),
+    "record": ("true", "false"),
     "rviz": ("true", "false"),
     "rqt": ("true", "false"),
     "use_sim_time": ("true", "false"),
+    "view": ("true", "false"),
     "wiring": ("async", "sync"),
 }
 
@@ -62,7 +64,12 @@ ARGUMENTS = [
         "",
         "start a new run from the networks of another one: its run folder, a checkpoint, or a policy.safetensors",
     ),
-    _argument("policy", "", "policy file to run, with evaluate:=true"),
+    _argument(
+        "seed_replay",
+        "",
+        "start a new run with the replay of another one: its run folder, or a folder written by `relabel`",
+    ),
+    _argument("policy", "", "policy file to run, or pretrained, with evaluate:=true"),
     _argument("evaluate", "false", "run a policy without learning"),
     _argument("namespace", "", "namespace of all nodes, for several graphs in one domain"),
     _argument("frame_prefix", "auto", "prefix of all TF frames; auto: the namespace and a slash, or none"),
@@ -72,6 +79,8 @@ ARGUMENTS = [
     _argument(
         "realtime", "auto", "real-time priority of all nodes from the camera to the bridge, where the system permits it"
     ),
+    _argument("view", "false", "show the graph on a page in the browser; the console names its address"),
+    _argument("record", "false", "write all messages into run.mcap in the run folder"),
     _argument("rviz", "false", "open RViz"),
     _argument("rqt", "false", "open rqt"),
 ]

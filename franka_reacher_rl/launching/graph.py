@@ -28,6 +28,9 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
 from launch_ros.ros_adapters import get_ros_node
 
+from franka_reacher_rl.core.base.paths import PACKAGE
+from franka_reacher_rl.core.loop.wiring import ON_REQUEST
+from franka_reacher_rl.core.run.next_steps import next_steps
 from franka_reacher_rl.launching.arguments import ARGUMENTS, PART_ARGUMENTS, check_names, names_on_command_line
 from franka_reacher_rl.launching.deactivation import BRAKING, deactivate
 from franka_reacher_rl.launching.graph_lock import claim_graph
@@ -105,7 +108,7 @@ def _nodes(context: LaunchContext, wiring: str, part: Part) -> list[LaunchDescri
     if plan.run_dir:
         run_end = RunEnd(Path(plan.run_dir), plan.run_id)
         end = run_end.handlers(context)
-        over.append(run_end.release)
+        over += [run_end.release, lambda: _print_next_steps(Path(plan.run_dir))]
     nodes, restarts = [(name, _node(name, plan)) for name in plan.nodes], Restarts()
     return [
         LogInfo(msg=plan.summary()),
@@ -119,6 +122,13 @@ def _nodes(context: LaunchContext, wiring: str, part: Part) -> list[LaunchDescri
         *(node for _, node in nodes),
         *(_views(plan, values) if part is not Part.LEARNER else []),
     ]
+
+
+def _print_next_steps(folder: Path) -> None:
+    program = os.environ.get("REACHER_PROGRAM", "franka-reacher")
+    launch = f"{program} launch" if program == "./reacher" else f"ros2 launch {PACKAGE}"
+    for line in next_steps(folder, launch, program):
+        print(line, flush=True)
 
 
 def _views(plan: Plan, values: dict[str, str]) -> list[LaunchDescriptionEntity]:
@@ -165,8 +175,9 @@ def _on_exit(
     """Return a handler of a node's exit.
 
     A node that was asked to end, or that cannot start, ends the graph. One that has died is started again, unless it
-    dies too often; that makes the launch fail.
+    dies too often; that makes the launch fail. A node that only shows or records the run never ends it once it has run.
     """
+    only_listens = name in ON_REQUEST.values()
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
         code = event.returncode
@@ -177,13 +188,13 @@ def _on_exit(
         if code == 0:
             complete = name == ("learner" if plan.part is Part.LEARNER else "environment")
             return [Shutdown(reason="the run is complete" if complete else f"{name} ended")]
-        if code == EXIT_BAD_SETTINGS:
+        if code == EXIT_BAD_SETTINGS and (restarts.first(name) or not only_listens):
             return fail(context, f"error: {name} refused its settings; its message above says why")
         if code == EXIT_CANNOT_START and restarts.first(name):
             return fail(context, f"error: {name} cannot start; its message above says why")
         topic = plan.command_topic if name == "robot_bridge" else ""
         entities: list[LaunchDescriptionEntity] = [LogInfo(msg=f"{name} died with {_cause(code)}: it is started again")]
-        if not restarts.allowed(name, time.monotonic()):
+        if not restarts.allowed(name, time.monotonic()) and not only_listens:
             often = f"{MAX_DEATHS} times within {WINDOW:g} s, the last time with {_cause(code)}"
             entities = fail(context, f"error: {name} died {often}; its messages above say why")
         if not topic:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +15,14 @@ from rclpy.validate_namespace import validate_namespace
 
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import PACKAGE, find_yaml, scratch_folder
-from franka_reacher_rl.core.base.settings import Setting, setting_path
+from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.base.suggestions import did_you_mean
-from franka_reacher_rl.core.loop.wiring import LEARNER_PART, wires
+from franka_reacher_rl.core.loop.wiring import LEARNER_PART, ON_REQUEST, wires
 from franka_reacher_rl.core.run.progress_file import PROGRESS_FILE
 from franka_reacher_rl.core.run.run_folder import EPISODES, KEPT_ARGUMENTS, Resumed
 from franka_reacher_rl.launching.arguments import REPLACEMENTS, check_choices, number
 from franka_reacher_rl.launching.parameter_file import check_parameter_file
+from franka_reacher_rl.launching.policies import chosen_setting, policy_file
 from franka_reacher_rl.launching.two_machines import Part, check_part, run_folder, run_name
 
 # SCHED_FIFO priorities of the nodes between the capture of a frame and its command. None of them waits for the learner.
@@ -40,7 +40,7 @@ STATE_PUBLISHER = "robot_state_publisher"  # the name of the node that publishes
 
 # Niceness of the nodes that only listen. They also yield to the others while all load their libraries.
 NICE = "REACHER_NICENESS"  # environment variable that a node's script reads
-NICENESS = dict.fromkeys(("display", "recorder", "robot_recorder", STATE_PUBLISHER), 10)
+NICENESS = dict.fromkeys(("display", "recorder", "robot_recorder", "viewer", "bag_recorder", STATE_PUBLISHER), 10)
 
 LEARNER_TIMEOUT = 10.0  # s without a sign of life of the learner after which no episode begins
 # Least time between policies sent to another host, s. In sync the actor waits for each one.
@@ -50,6 +50,7 @@ POLICY_PERIOD = {"sync": 0.0, "async": 0.5}
 _EXECUTABLES = {"robot_recorder": "recorder"}
 
 _IMAGES = "camera/image_raw"
+BAG = "run.mcap"  # in the run folder
 
 
 @dataclass(frozen=True)
@@ -85,18 +86,18 @@ class Plan:
         self.namespace = _namespace(values["namespace"])
         self.frame_prefix = _frame_prefix(values["frame_prefix"], self.namespace)
         self.evaluate = values["evaluate"] == "true"
-        self.setting_path = setting_path(_automatic() if values["setting"] == "auto" else values["setting"], wiring)
-        Setting.load(self.setting_path)
         self.robot_file = str(find_yaml("robots", values["robot"]))
         self.robot = Robot.load(self.robot_file)
+        self.policy_file = policy_file(values["policy"], self.robot.name, evaluate=self.evaluate)
+        self.setting_path = chosen_setting(values["setting"], values["policy"], self.robot.name, wiring)
+        Setting.load(self.setting_path)
         self.seed = number("seed", values["seed"], int)
         self.episodes = number("episodes", values["episodes"], int)
         self.minutes = number("training_minutes", values["training_minutes"], float)
         self._executables = {node: _executable(name, values[name]) for name, node in REPLACEMENTS.items()}
         if part is not Part.LEARNER:
             self._check_camera()
-        self._check_policy()
-        self._check_resumed_weights()
+        self._check_earlier_run()
         self.params_file = _absolute(values["params_file"])
         if self.params_file:
             check_parameter_file(
@@ -113,6 +114,7 @@ class Plan:
         left_out |= set() if guarded else {"command_guard"}
         left_out |= {"learner"} if self.evaluate else set()
         left_out |= {"camera"} if self._values["image_topic"] else set()
+        left_out |= {node for argument, node in ON_REQUEST.items() if self._values[argument] != "true"}
         if self.part is not Part.ALL:
             left_out |= {name for name in self._wires if (name in LEARNER_PART) != (self.part is Part.LEARNER)}
         return [name for name in self._wires if name not in left_out]
@@ -170,7 +172,7 @@ class Plan:
             "actor": {
                 "robot": robot,
                 "seed": self.seed,
-                "policy": _absolute(values["policy"]),
+                "policy": self.policy_file,
                 "evaluate": self.evaluate,
             },
             "learner": {
@@ -179,6 +181,7 @@ class Plan:
                 "run_dir": self.run_dir,
                 "resume": self._resumed is not None,
                 "resume_weights": _absolute(values["resume_weights"]),
+                "seed_replay": _absolute(values["seed_replay"]),
                 "policy_period": POLICY_PERIOD[self.wiring],
                 "end_with_run": self.part is Part.LEARNER,
                 "learner.device": values["device"],
@@ -188,6 +191,8 @@ class Plan:
             "command_guard": {"robot": robot},
             "sim_robot": {"robot": robot, **frames},
             "display": {"robot": robot, **frames},
+            "viewer": {"robot": robot, "wiring": self.wiring},
+            "bag_recorder": {"path": str(Path(self.run_dir or ".") / BAG)},
             "recorder": {
                 "robot": robot,
                 "robot_source": self._resumed.robot_source if self._resumed else robot,
@@ -195,8 +200,9 @@ class Plan:
                 "wiring": self.wiring,
                 **{name: values[name] for name in ("camera", *KEPT_ARGUMENTS)},
                 "params_file": self.params_file,
-                "policy": values["policy"],
+                "policy": self.policy_file,
                 "resume_weights": _absolute(values["resume_weights"]),
+                "seed_replay": _absolute(values["seed_replay"]),
                 "evaluate": self.evaluate,
                 "run_dir": self.run_dir,
                 "seed": self.seed,
@@ -226,6 +232,7 @@ class Plan:
             length = f"{self.minutes:g} training minutes"
         what = "evaluating" if self.evaluate else "resuming" if self._resumed else "learning"
         what += " from the networks of an earlier run" if self._values["resume_weights"] else ""
+        what += " with the replay of an earlier run" if self._values["seed_replay"] else ""
         which = f"setting {self.setting_path.stem}, robot {self.robot.name}, seed {self.seed}"
         where = f", namespace {self.namespace}" if self.namespace else ""
         what += f" (run {self.run_id}, the {self.part.value}'s part)" if self.part is not Part.ALL else ""
@@ -243,26 +250,17 @@ class Plan:
                 "camera_node:=PACKAGE/EXECUTABLE"
             )
 
-    def _check_policy(self) -> None:
-        policy = self._values["policy"]
-        if self.evaluate and not policy:
-            raise ValueError("evaluate:=true needs policy:=PATH, for example runs/LAST/policy.safetensors")
-        if policy and not Path(policy).expanduser().is_file():
-            raise ValueError(f"policy:={policy} does not exist: a run writes its policy to RUN_DIR/policy.safetensors")
-        if policy and not self.evaluate:
-            raise ValueError("policy:=PATH runs a saved policy: give evaluate:=true too")
-
-    def _check_resumed_weights(self) -> None:
-        given = self._values["resume_weights"]
-        if not given:
-            return
-        if self._resumed or self.evaluate:
-            other = "resume" if self._resumed else "evaluate"
-            raise ValueError(f"resume_weights:={given} starts a new run: leave out {other} or resume_weights")
-        if not Path(given).expanduser().exists():
-            raise ValueError(
-                f"resume_weights:={given} does not exist: give a run folder, a checkpoint or a policy.safetensors"
-            )
+    def _check_earlier_run(self) -> None:
+        for name, kinds in (
+            ("resume_weights", "a run folder, a checkpoint or a policy.safetensors"),
+            ("seed_replay", "a run folder, or a folder written by relabel"),
+        ):
+            given = self._values[name]
+            if given and (self._resumed or self.evaluate):
+                other = "resume" if self._resumed else "evaluate"
+                raise ValueError(f"{name}:={given} starts a new run: leave out {other} or {name}")
+            if given and not Path(given).expanduser().exists():
+                raise ValueError(f"{name}:={given} does not exist: give {kinds}")
 
     def _progress_file(self) -> str:
         """Return where the environment keeps its progress; without a run folder, only for as long as the run lasts."""
@@ -283,17 +281,6 @@ class Plan:
         what = "evaluate" if self.evaluate else self.setting_path.stem
         where = self.namespace.replace("/", "_")
         return os.path.abspath(f"runs/{stamp}{where}_{what}_{self.robot.name}_seed{self.seed}")
-
-
-def _automatic() -> str:
-    """Return the setting that suits this machine."""
-    if shutil.which("nvidia-smi") is None:
-        return "lite"
-    try:
-        import torch  # takes seconds, so only where there may be a GPU
-    except ImportError:  # PyTorch may be in a virtual environment that the nodes use and `ros2` does not
-        return "baseline"
-    return "baseline" if torch.cuda.is_available() else "lite"
 
 
 def _absolute(path: str) -> str:

@@ -150,11 +150,12 @@ class Camera(Node):
         if health.error:
             return DiagnosticStatus.ERROR, f"no frames: {health.error}", values
         if health.frozen and self._source.startswith("/dev/"):
-            self.get_logger().warning("the camera repeats one frame", throttle_duration_sec=10.0)
-            return DiagnosticStatus.ERROR, f"frozen: {health.equal} equal frames in a row", values
+            self.get_logger().warning("the camera repeats one frame: reconnect it", throttle_duration_sec=10.0)
+            return DiagnosticStatus.ERROR, f"frozen: {health.equal} equal frames in a row; reconnect the camera", values
         if health.black:
-            self.get_logger().warning("the camera's frames are black", throttle_duration_sec=10.0)
-            return DiagnosticStatus.WARN, "frames are black: check the lens cover and the light", values
+            text = "frames are black: check the lens cover and the light"
+            self.get_logger().warning(text, throttle_duration_sec=10.0)
+            return DiagnosticStatus.WARN, text, values
         if self._opened and self._opened.warnings:
             return DiagnosticStatus.WARN, "; ".join(self._opened.warnings), values
         return DiagnosticStatus.OK, f"{rate:.1f} frames per second", values

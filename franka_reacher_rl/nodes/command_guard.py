@@ -60,7 +60,10 @@ class CommandGuard(Node):
         answer = self._guard.on_command(steady_seconds(), np.asarray(message.data, float), joints)
         if answer is not None:
             self._send(answer)
-            self.get_logger().warning("a command of the bridge came too late and is revoked", throttle_duration_sec=5.0)
+            self.get_logger().warning(
+                "a command of the bridge came too late and is revoked; if this repeats, run `doctor` (scheduling)",
+                throttle_duration_sec=5.0,
+            )
         if was_braking and not self._guard.braking:
             self.get_logger().info("the bridge commands again", throttle_duration_sec=5.0)
         self._set_alarm()
@@ -72,7 +75,8 @@ class CommandGuard(Node):
             self._send(velocity)
         if self._guard.braking and not was_braking:
             self.get_logger().warning(
-                "the bridge is silent while the arm moves: stopping the arm", throttle_duration_sec=5.0
+                "the bridge is silent while the arm moves: stopping the arm; see the log of robot_bridge for the cause",
+                throttle_duration_sec=5.0,
             )
         self._set_alarm()
 

@@ -159,7 +159,7 @@ class Environment(Node):
         self._inputs.on_image(stamp_ns(stamp), measured_from_stamp(stamp), LazyImage(serialised))
 
     def _on_reward(self, reward: msg.Reward) -> None:
-        self._inputs.on_reward(stamp_ns(reward.header.stamp), reward.reward)
+        self._inputs.on_reward(stamp_ns(reward.header.stamp), reward.reward, reward.coverage)
 
     def _on_state(self, state: msg.RobotState) -> None:
         measured = robot_state_from_msg(state, self._robot.joints)

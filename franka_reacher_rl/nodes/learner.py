@@ -14,7 +14,7 @@ from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.datatypes import StepId, Tick
 from franka_reacher_rl.core.base.files import write_atomic
 from franka_reacher_rl.core.base.settings import ImageSettings, LearnerSettings, NetworkSettings, SACSettings
-from franka_reacher_rl.core.learning.earlier_weights import CHECKPOINTS, POLICY_FILE, load_earlier
+from franka_reacher_rl.core.learning.earlier_weights import POLICY_FILE, load_earlier
 from franka_reacher_rl.core.learning.factory import make_trainer
 from franka_reacher_rl.core.learning.machine import keep_freed_memory, leave_cores_to_updates
 from franka_reacher_rl.core.learning.networks import network_digest
@@ -23,6 +23,7 @@ from franka_reacher_rl.core.loop.update_thread import UpdateThread
 from franka_reacher_rl.core.policy.latest_sender import LatestSender
 from franka_reacher_rl.core.policy.policy_store import PolicyReader, PolicyWriter
 from franka_reacher_rl.core.policy.weights import FlatWeights
+from franka_reacher_rl.core.replay.stored import CHECKPOINTS, read_replay
 from franka_reacher_rl.core.run.counters_file import CountersFile
 from franka_reacher_rl.core.run.run_state import FolderUse
 from franka_reacher_rl.core.task.summary import LOSSES, UNKNOWN
@@ -70,6 +71,8 @@ class Learner(Node):
         resume = declare_param(self, "resume", False, "continue from the last checkpoint in run_dir")
         meaning = "run folder, checkpoint or policy.safetensors from whose networks to start; empty: untrained ones"
         earlier = declare_param(self, "resume_weights", "", meaning)
+        meaning = "run folder, or one written by relabel, with whose replay a new run starts; empty: an empty replay"
+        seed_replay = declare_param(self, "seed_replay", "", meaning)
         period = declare_param(
             self, "policy_period", 0.5, "time between policies sent to another host; 0: send all [s]"
         )
@@ -85,8 +88,11 @@ class Learner(Node):
         checkpoints = self._run_dir / CHECKPOINTS if self._run_dir else None
         self._trainer = make_trainer(image, network, sac, self._settings, robot.dof, seed, checkpoints=checkpoints)
         position = self._restore(resume) if resume or self._trainer.has_checkpoints else _Position()
-        if earlier and position == _Position():
+        fresh = position == _Position() and not self._trainer.has_checkpoints
+        if earlier and fresh:
             self.get_logger().info(f"starts from {load_earlier(self._trainer.sac, Path(earlier).expanduser())}")
+        if seed_replay and fresh:
+            self._seed(Path(seed_replay).expanduser())
         self._weights = FlatWeights(self._trainer.sac.policy)
         digest = network_digest(image, network, robot.dof)
         self._store = PolicyWriter(self.run.id, digest)
@@ -129,11 +135,21 @@ class Learner(Node):
             f"resumed from the checkpoint of update {updates} with {steps} stored steps{'; ' if lost else ''}{lost}"
         )
         if rows := self._trainer.lost_rows:
-            self.get_logger().warning(f"{rows} rows of the replay are lost: they are damaged, or precede a damaged one")
+            self.get_logger().warning(
+                f"{rows} rows of the replay are lost: they are damaged, or precede a damaged one. Learning continues "
+                "with the others; check the disk"
+            )
         if not ours:
             return _Position()
         extra = restored[0]
         return _Position(self._trainer.replay.newest, int(extra.get("received", 0)), int(extra.get("missing", 0)))
+
+    def _seed(self, folder: Path) -> None:
+        """Start with the replay of an earlier run."""
+        replay = self._trainer.replay
+        rows = read_replay(folder, replay)
+        replay.begin_run(self._settings.warmup_steps)
+        self.get_logger().info(f"starts with {rows} rows of the replay of {folder}; the warm-up is over")
 
     def _connect(self) -> None:
         self._policies = self.create_publisher(msg.Policy, "~/policy", qos.LATCHED)
@@ -185,7 +201,9 @@ class Learner(Node):
             and (self._thread.ended >= self._last_episode or silent > _LAST_PATIENCE)
         ):
             if self._thread.ended < self._last_episode:
-                self.get_logger().warning(f"the last transitions did not arrive within {_LAST_PATIENCE:g} s")
+                self.get_logger().warning(
+                    f"the last transitions did not arrive within {_LAST_PATIENCE:g} s; what has arrived is saved"
+                )
             self._publish_status()
             self.finish()
 

@@ -11,12 +11,14 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from franka_reacher_rl import msg
 from franka_reacher_rl.core.arm.robot import Robot
+from franka_reacher_rl.core.base.datatypes import EndReason
 from franka_reacher_rl.core.base.graph_health import GraphHealth, Level, Report
 from franka_reacher_rl.core.base.settings import Setting
 from franka_reacher_rl.core.base.suggestions import shortened
 from franka_reacher_rl.core.link.clock_comparison import ClockComparison
 from franka_reacher_rl.core.run.record import STATUS_COLUMNS, Record
 from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, last_recorded, manifest, write_manifest
+from franka_reacher_rl.core.task import evaluation
 from franka_reacher_rl.core.task.console import Console
 from franka_reacher_rl.core.task.summary import CYCLE_COLUMNS, LEARNER_PARTS
 from franka_reacher_rl.ros import qos
@@ -57,6 +59,8 @@ class Recorder(Node):
             "episodes": declare_param(self, "episodes", 0, "number of the last episode, for the manifest"),
             "policy": declare_param(self, "policy", "", "policy file that is run, for the manifest"),
             "resume_weights": declare_param(self, "resume_weights", "", "networks it started from, for the manifest"),
+            "seed_replay": declare_param(self, "seed_replay", "", "replay that it started with, for the manifest"),
+            "namespace": self.get_namespace().strip("/"),
             "evaluate": declare_param(self, "evaluate", False, "whether the policy runs without learning"),
             "training_minutes": declare_param(self, "training_minutes", 0.0, "training time planned [min]"),
         }
@@ -67,6 +71,8 @@ class Recorder(Node):
         self._started = self._summed_up = time.monotonic()
         self._episode = last_recorded(Path(run_dir), self.run.id) if run_dir else 0
         self._record = self._open(Path(run_dir), run) if run_dir else None
+        self._evaluated: list[evaluation.Outcome] | None = [] if run["evaluate"] else None
+        self._setting = Setting.load(run["setting"])
         self._failed = False  # whether something could not be written
         self._health, self._clocks = GraphHealth(), ClockComparison()
         self._published: Report | None = None
@@ -118,6 +124,8 @@ class Recorder(Node):
         self._episode = summary.episode
         for line in self._console.lines(summary, message.episodes):
             self.get_logger().info(line)
+        if self._evaluated is not None and summary.end_reason == EndReason.TIME_LIMIT.value:
+            self._evaluated.append(evaluation.Outcome.of(summary))
         if self._record is not None:
             cycles = zip(*(getattr(message, name) for name in CYCLE_COLUMNS), strict=False)
             self._record.write_episode(summary, list(cycles))
@@ -184,13 +192,17 @@ class Recorder(Node):
             return DiagnosticStatus.ERROR if record.dropped else DiagnosticStatus.WARN, problem, values
         free = record.free_bytes()
         if free is not None and free < _LITTLE_SPACE:
-            return DiagnosticStatus.WARN, f"{record.free()} left on the disk of {record.folder}", values
+            text = f"{record.free()} left on the disk of {record.folder}: make room, or rows will wait"
+            return DiagnosticStatus.WARN, text, values
         if clocks:
             return DiagnosticStatus.WARN, clocks, values
         return DiagnosticStatus.OK, "writing", values
 
     def on_stop(self) -> None:
-        """Close the files."""
+        """Report an evaluation, and close the files."""
+        if self._evaluated is not None:
+            for line in evaluation.lines(self._evaluated, self._setting):
+                self.get_logger().info(line)
         if self._record is not None and (lost := self._record.close()):
             self.get_logger().error(f"the record of the run is incomplete: {lost}")
 

@@ -59,7 +59,7 @@ class Reward(Node):
         if not rate:
             return DiagnosticStatus.ERROR, "no frames: is the camera alive?", values
         if rate < 1e3 / self._cycle_ms:
-            message = f"{rate:.1f} frames per second are fewer than the action cycles"
+            message = f"{rate:.1f} frames per second are fewer than the action cycles: measure the camera with `doctor`"
             return DiagnosticStatus.WARN, message, values
         return DiagnosticStatus.OK, f"{rate:.1f} frames per second", values
 

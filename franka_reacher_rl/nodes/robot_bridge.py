@@ -61,7 +61,8 @@ class RobotBridge(Node):
         since = self._record.read()
         self._bridge = Bridge(robot, stopped=bool(since) or not robot.simulated)
         if since:
-            self.get_logger().warning(f"a stop that was requested at {since} still holds")
+            text = f"a stop that was requested at {since} still holds; to continue, when it is safe"
+            self.get_logger().warning(f"{text}: {self._arm_command}")
         self._guard = GuardWatch(robot)
         self._guard_expected = steady_seconds() + GUARD_PATIENCE
         self._driver = make_driver(self, robot)

@@ -107,13 +107,17 @@ class Uplink(Node):
         if not self._transitions.get_subscription_count():
             return DiagnosticStatus.WARN, f"there is no learner: start learner.launch.py; {waiting}", values
         if silence > _PATIENCE:
-            return DiagnosticStatus.WARN, f"no receipt from the learner for {silence:.0f} s; {waiting}", values
+            problem = f"no receipt from the learner for {silence:.0f} s: check the link and the learner"
+            return DiagnosticStatus.WARN, f"{problem}; {waiting}", values
         return DiagnosticStatus.OK, f"{sender.received} transitions delivered", values
 
     def on_stop(self) -> None:
         """Close the spool."""
         if self._sender.pending:
-            self.get_logger().warning(f"{self._sender.pending} transitions were not delivered and stay in the spool")
+            self.get_logger().warning(
+                f"{self._sender.pending} transitions were not delivered and stay in the spool: they are sent when both "
+                "parts are started again with the same run:="
+            )
         self._spool.close()
 
 

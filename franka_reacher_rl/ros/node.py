@@ -118,11 +118,13 @@ class Node(rclpy.node.Node):
             topic: Their topic.
             callback: As `create_subscription` takes it.
             qos_profile: Its depth is the number of messages that wait to be read; the newest replace older ones.
-            options: As `create_subscription` takes them.
+            options: As `create_subscription` takes them; with `message_info`, the callback takes the information on
+                a message as its second argument.
 
         Returns:
             A function that calls back with each message that has arrived since it was last called, oldest first.
         """
+        taken = 1 + options.pop("message_info", False)
         subscription = self.create_subscription(msg_type, topic, callback, qos_profile, **options)
         self._subscriptions.remove(subscription)  # executors look here; rclpy has no other way
         self.polled.append(subscription)
@@ -130,7 +132,7 @@ class Node(rclpy.node.Node):
         def read() -> None:
             with subscription.handle:
                 while (found := subscription.handle.take_message(msg_type, subscription.raw)) is not None:
-                    subscription.callback(found[0])
+                    subscription.callback(*found[:taken])
 
         return read
 

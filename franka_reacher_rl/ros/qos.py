@@ -22,6 +22,10 @@ EVENT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=Relia
 HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 
 
+# What is recorded: a slow receiver loses messages and delays nobody. Latched messages need SUMMARIES.
+BAG = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
 def last(depth: int) -> QoSProfile:
     """Return a reliable profile that keeps the last messages, of which it may drop the oldest."""
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE)

@@ -113,7 +113,7 @@ class SimulatedPlant:
         state = RobotState(now * 1e-9, self.world.q, self.world.dq, self._bridge.motion.velocity)
         mask = target_mask(frame, self._setting.reward)
         reward = reward_of(mask, self._setting.episode.cycle_ms, self._setting.reward)
-        return Sensed(frame, reward, now, state.proprioception())
+        return Sensed(frame, reward, float(mask.mean()), now, state.proprioception())
 
     def missing(self, now: Nanoseconds) -> str:
         """Return an empty string: nothing is ever missing."""

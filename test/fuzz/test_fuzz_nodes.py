@@ -131,7 +131,7 @@ def renew(node: Any) -> None:
         now, stamp = steady_ns(), stamp_ns(stamp_from_steady(steady_ns()))
         node._inputs._captured = 0
         node._inputs.on_image(stamp, now, LazyImage(serialize_message(valid(Image))))
-        node._inputs.on_reward(stamp, 1.0)
+        node._inputs.on_reward(stamp, 1.0, 0.1)
         node._on_state(valid(msg.RobotState))
         assert not node._inputs.missing(now)
 
@@ -268,7 +268,7 @@ def test_a_subscription_refuses_or_takes_any_message(topic: str, graph: dict[str
     else:
         take(node, subscription, message)
     if topic == "Environment/image":
-        node._inputs.on_reward(stamp_ns(message.header.stamp), 1.0)
+        node._inputs.on_reward(stamp_ns(message.header.stamp), 1.0, 0.1)
     check_state(node)
     if data.draw(st.integers(0, 29)) == 0:
         poke(node)

@@ -52,7 +52,7 @@ class FakePlant:
         pass
 
     def read(self, now: int) -> Sensed:
-        return Sensed(np.zeros((16, 16, 3), np.uint8), 1.0, now, np.zeros(21, np.float32))
+        return Sensed(np.zeros((16, 16, 3), np.uint8), 1.0, 0.1, now, np.zeros(21, np.float32))
 
     def missing(self, now: int) -> str:
         return ""

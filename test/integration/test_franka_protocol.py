@@ -26,6 +26,8 @@ from std_srvs.srv import Trigger
 from franka_reacher_rl.action import MoveTo
 from franka_reacher_rl.core.arm.robot import Robot
 from franka_reacher_rl.core.base.paths import config_dir
+from franka_reacher_rl.doctor import hardware
+from franka_reacher_rl.doctor.finding import Level
 from franka_reacher_rl.drivers.franka import FrankaDriver
 from franka_reacher_rl.msg import RobotState, RobotStatus
 from franka_reacher_rl.ros import qos
@@ -320,6 +322,11 @@ def test_a_restarted_server_is_a_fault_until_armed_again(server: Server, bench: 
     assert bench.move(FR3.start_middle()).success
     bench.random_commands(1.0)
     assert bench.mode == "running"
+
+
+def test_the_doctor_reads_the_protocol_version(server: Server) -> None:
+    (found,) = hardware.robot("fr3", ADDRESS)
+    assert found.level is Level.OK and "speaks protocol 10" in found.text, found
 
 
 def test_a_missing_robot_gives_a_clear_error_and_exit_code() -> None:

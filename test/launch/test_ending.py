@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+import socket
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,25 @@ def test_a_saved_policy_is_evaluated(launch, tmp_path):
     assert graph.wait() == 0, graph.text
     assert "learner" not in graph.nodes() and "evaluating" in graph.text
     assert len(list(csv.DictReader((tmp_path / "run" / "episodes.csv").open(newline="")))) == 2
+
+
+def test_the_trained_policy_is_evaluated_and_shown(launch, tmp_path):
+    pytest.importorskip("rerun")
+    with socket.socket() as page, socket.socket() as data:
+        for each in (page, data):
+            each.bind(("127.0.0.1", 0))
+        ports = {"page_port": page.getsockname()[1], "data_port": data.getsockname()[1]}
+    params = tmp_path / "ports.yaml"
+    params.write_text(f"viewer: {{ros__parameters: {ports}}}".replace("'", ""))
+    run = {"setting": "auto", "evaluate": "true", "policy": "pretrained", "episodes": "2", "view": "true"}
+    graph = launch("async", **run, params_file=str(params), run_dir=str(tmp_path / "run"))
+    address = f"http://127.0.0.1:{ports['page_port']}/"
+    graph.until(lambda: f"viewer: open {address}" in graph.text)
+    with urllib.request.urlopen(address, timeout=10.0) as answer:
+        assert answer.status == 200
+    assert graph.wait() == 0, graph.text
+    assert "evaluation of 2 episodes, with 95 % intervals:" in graph.text
+    for row in ("return", "success rate", "time to reach"):
+        assert f"\n  {row}" in graph.text
+    with pytest.raises(OSError):
+        urllib.request.urlopen(address, timeout=1.0)

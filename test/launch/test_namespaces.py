@@ -1,10 +1,12 @@
-"""Two graphs in one domain, each in a namespace, do not receive each other's messages."""
+"""Two graphs in one domain, each in a namespace, neither receive nor record each other's messages."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from graphs import Watcher
+from mcap_ros2.reader import read_ros2_messages
 from processes import until
 
 from franka_reacher_rl.core.arm.robot import Robot
@@ -14,6 +16,7 @@ from franka_reacher_rl.ros import qos
 
 ROBOTS = {"left": Robot.load("ur5e_sim"), "right": Robot.load("panda_sim")}
 NODES = set(SHARED)
+OF_ALL = {"/diagnostics", "/parameter_events", "/rosout", "/tf", "/tf_static"}
 
 
 def _names(watcher):
@@ -27,7 +30,7 @@ def test_two_robots_side_by_side(launch, tmp_path):
     watcher = Watcher(*topics)
     try:
         # Two graphs need more than two cores, so with real-time priority their learners would not run at all.
-        shared = {"episodes": "2", "realtime": "off"}
+        shared = {"episodes": "2", "realtime": "off", "record": "true"}
         graphs = {
             name: launch("async", namespace=name, robot=robot.name, run_dir=str(tmp_path / name), **shared)
             for name, robot in ROBOTS.items()
@@ -54,3 +57,6 @@ def test_two_robots_side_by_side(launch, tmp_path):
         rows = list(csv.DictReader((tmp_path / name / "episodes.csv").open(newline="")))
         assert [row["episode"] for row in rows] == ["1", "2"]
         assert "nodes publish velocity commands" not in graphs[name].text
+        recorded = Counter(m.channel.topic for m in read_ros2_messages(str(tmp_path / name / "run.mcap")))
+        assert recorded[f"/{name}/environment/episode"] == 2 and recorded[f"/{name}/camera/image_raw"] > 100
+        assert {topic for topic in recorded if not topic.startswith(f"/{name}/")} <= OF_ALL

@@ -71,6 +71,15 @@ def test_a_setting_with_or_without_its_wiring(name: str) -> None:
         ({"seed": "-1"}, "error: seed:=-1 is not allowed"),
         ({"evaluate": "true"}, "error: evaluate:=true needs policy:=PATH"),
         ({"evaluate": "true", "policy": "/nowhere.safetensors"}, "error: policy:=/nowhere.safetensors does not exist"),
+        ({"policy": "pretrained"}, "error: policy:=pretrained runs a saved policy: give evaluate:=true too"),
+        (
+            {"evaluate": "true", "policy": "pretrained", "setting": "lite"},
+            "error: policy:=pretrained brings its own setting: leave out setting:=lite",
+        ),
+        (
+            {"evaluate": "true", "policy": "pretrained", "setting": "auto", "robot": "fr3"},
+            "error: there is no trained policy for robot 'fr3'",
+        ),
         ({"resume": "/nowhere"}, "error: resume:=/nowhere"),
         ({"robot": "fr3"}, "error: camera:=simulated renders the simulated arm, but robot 'fr3' is not simulated"),
         ({"use_sim_time": "true"}, "error: use_sim_time:=true is not allowed: the action cycle and all deadlines use"),
@@ -297,6 +306,14 @@ def test_a_run_of_the_other_wiring_is_not_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            {"seed_replay": "/nowhere"},
+            "error: seed_replay:=/nowhere does not exist: give a run folder, or a folder written",
+        ),
+        (
+            {"seed_replay": "/tmp", "evaluate": "true", "policy": __file__},
+            "error: seed_replay:=/tmp starts a new run: leave out evaluate or seed_replay",
+        ),
         ({"resume_weights": "/nowhere"}, "error: resume_weights:=/nowhere does not exist: give a run folder"),
         (
             {"resume_weights": "/tmp", "evaluate": "true", "policy": __file__},
@@ -314,6 +331,20 @@ def test_the_learner_gets_the_networks_to_start_from(tmp_path: Path) -> None:
     assert made.parameters("learner")["resume_weights"] == str(tmp_path) and not made.parameters("learner")["resume"]
     assert made.parameters("recorder")["resume_weights"] == str(tmp_path)
     assert "learning from the networks of an earlier run" in made.summary()
+
+
+def test_the_learner_gets_the_replay_to_start_with(tmp_path: Path) -> None:
+    made = plan.Plan("async", dict(context(seed_replay=str(tmp_path)).launch_configurations))
+    assert made.parameters("learner")["seed_replay"] == str(tmp_path) == made.parameters("recorder")["seed_replay"]
+    assert "learning with the replay of an earlier run" in made.summary()
+
+
+def test_the_bag_recorder_runs_on_request_and_writes_into_the_run_folder(tmp_path: Path) -> None:
+    arguments = {"run_dir": str(tmp_path / "new")}
+    assert "bag_recorder" not in plan.Plan("async", dict(context(**arguments).launch_configurations)).nodes
+    made = plan.Plan("async", dict(context(record="true", **arguments).launch_configurations))
+    assert "bag_recorder" in made.nodes and not made.priority("bag_recorder")
+    assert made.parameters("bag_recorder")["path"] == str(tmp_path / "new" / "run.mcap")
 
 
 def test_a_folder_in_which_a_launch_runs_is_refused(tmp_path: Path) -> None:
@@ -423,6 +454,29 @@ def test_a_node_that_dies_is_started_again_unless_it_dies_too_often() -> None:
     assert ended("panda_sim", "actor", -9, times=MAX_DEATHS) == [Shutdown]
     nodes = [entity for entity in started("async")[0] if isinstance(entity, Node)]
     assert sum(node._ExecuteLocal__respawn for node in nodes) == len(nodes) - 1, "all but robot_state_publisher"
+
+
+@pytest.mark.parametrize("node", ["viewer", "bag_recorder"])
+def test_a_node_that_only_listens_never_ends_a_run_that_has_begun(node: str) -> None:
+    assert ended("panda_sim", node, 2) == [Shutdown], "its settings are wrong from the start"
+    assert ended("panda_sim", node, -9, times=MAX_DEATHS + 1) == [LogInfo]
+    assert ended("panda_sim", node, 0) == [Shutdown], "it was asked to end"
+
+
+def test_a_viewer_that_finds_its_port_taken_later_does_not_end_the_run() -> None:
+    made, restarts = context(view="true"), Restarts()
+    on_exit = launching._on_exit("viewer", plan.Plan("async", dict(made.launch_configurations)), restarts)
+    for code in (-9, 2):
+        entities = on_exit(SimpleNamespace(returncode=code), made)  # type: ignore[arg-type]
+        assert [type(entity) for entity in entities or []] == [LogInfo]
+
+
+def test_the_trained_policy_brings_its_setting() -> None:
+    found = commands("async", evaluate="true", policy="pretrained", setting="auto")
+    policies = ROOT / "config" / "policies" / "panda_sim"
+    assert "learner" not in found
+    assert any(word.startswith(f"policy:={policies / 'policy.safetensors'}") for word in found["actor"])
+    assert str(policies / "pretrained.yaml") in found["actor"]
 
 
 def test_all_nodes_are_of_one_run() -> None:

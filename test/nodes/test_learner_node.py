@@ -208,6 +208,38 @@ def test_a_new_run_starts_from_the_networks_of_another_one(probe_after, tmp_path
         shutil.rmtree(tmp_path / "second", ignore_errors=True)
 
 
+def test_a_new_run_starts_with_the_replay_of_another_one(probe_after, tmp_path: Path) -> None:
+    first = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path / 'first'}"))
+    for step in range(8):
+        first.step(1, step)
+    first.probe.close()
+    rclpy.try_shutdown()
+    arguments = ("-p", "run_id:=b", "-p", f"run_dir:={tmp_path / 'second'}", "-p", f"seed_replay:={tmp_path / 'first'}")
+    second = Around(probe_after(*PARAMETERS, *arguments), "b")
+    trainer = second.learner._trainer
+    assert (len(trainer.replay), trainer.stored_steps, trainer.updates) == (8, 3, 0), (
+        "no update is due for earlier rows"
+    )
+    second.step(1, 0)  # its number is one of the earlier run
+    second.step(1, 1)
+    assert (len(trainer.replay), trainer.stored_steps, trainer.updates) == (10, 4, 1), "there is no warm-up"
+    second.probe.close()
+    rclpy.try_shutdown()
+    again = Around(probe_after(*PARAMETERS, *arguments), "b")  # started again in the same run
+    assert (len(again.learner._trainer.replay), again.learner._trainer.stored_steps) == (10, 4)
+
+
+def test_a_replay_of_another_image_size_is_refused(probe_after, ros, tmp_path: Path) -> None:
+    first = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path / 'first'}"))
+    first.step(1, 0)
+    first.probe.close()
+    rclpy.try_shutdown()
+    changed = [argument.replace("height:=36", "height:=40") for argument in PARAMETERS]
+    ros(*changed, "-p", f"seed_replay:={tmp_path / 'first'}")
+    with pytest.raises(ValueError, match=r"frame is \[3, 36, 64\] .* and \[3, 40, 64\] here"):
+        Learner()
+
+
 def test_networks_of_another_size_are_refused(probe_after, ros, tmp_path: Path) -> None:
     first = Around(probe_after(*PARAMETERS, "-p", f"run_dir:={tmp_path / 'first'}"))
     first.probe.close()

@@ -73,7 +73,7 @@ class World(FakePlant):
     def read(self, now: int) -> Sensed:
         random = np.random.default_rng(now)
         frame = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        return Sensed(frame, float(random.uniform()), now, random.normal(size=21).astype(np.float32))
+        return Sensed(frame, float(random.uniform()), 0.1, now, random.normal(size=21).astype(np.float32))
 
 
 class Updates:

@@ -30,7 +30,14 @@ FORWARDED = {
     "pause": "end the episode of a running graph and let the arm rest",
     "resume": "let a paused graph go on",
     "abort": "end a running graph for good after stopping the arm",
+    "demo": "show a trained policy at work in the browser",
+    "watch": "show a running graph as tables in the terminal",
+    "view": "show a recorded run in the browser",
     "curve": "plot the learning curves of runs of the graph",
+    "relabel": "recompute the rewards of a run under another setting",
+    "tune-mask": "tune the mask of the target in the browser",
+    "doctor": "check this computer, and say what to do",
+    "draw": "draw the pictures of the documentation",
     "preview": "render the simulated world",
 }
 
@@ -56,6 +63,7 @@ Develop:
   test faults [...]              kill, stop and disturb the processes of a graph (half an hour)
   test recipe                    check the installation on a machine with ROS 2 (downloads 1 GB)
   lint                           run ruff and mypy
+  docs [SPHINX ARGUMENTS]        build the documentation into .reacher/docs
   setup                          set up and build
   build [FOLDER ...]             build again; with the ROS packages in these folders, now and in later builds
   clean [build]                  remove everything that this script has created, or only the builds
@@ -177,6 +185,13 @@ def test(machine: Machine, rest: list[str]) -> int:
     return code or linted
 
 
+def docs(machine: Machine, rest: list[str]) -> int:
+    """Build the documentation; a warning is an error."""
+    machine.prepare()
+    os.chdir(CHECKOUT)
+    machine.execute(["python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", ".reacher/docs", *rest])
+
+
 def lint(machine: Machine, rest: list[str]) -> int:
     """Run ruff and mypy."""
     machine.prepare()
@@ -225,6 +240,7 @@ COMMANDS: dict[str, Callable[[Machine, list[str]], int]] = {
     "ros2": ros2,
     "shell": shell,
     **{name: forward(name) for name in FORWARDED},
+    "docs": docs,
     "lint": lint,
     "setup": setup,
     "build": build,

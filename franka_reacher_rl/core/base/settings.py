@@ -84,6 +84,10 @@ class EpisodeSettings(Checked):
         maximum=3600.0,
     )
     late_ms: float = param(5.0, "delay above which a cycle counts as late", unit="ms", minimum=0.0)
+    success_coverage: float = param(
+        0.25, "share of the image that the target must cover for a success", minimum=0.0, maximum=1.0
+    )
+    success_seconds: float = param(1.0, "time for which it must cover that share", unit="s", minimum=0.0, maximum=600.0)
 
     @property
     def steps(self) -> int:

@@ -10,8 +10,9 @@ import safetensors.numpy
 
 from franka_reacher_rl.core.learning.sac import SAC
 from franka_reacher_rl.core.replay.checkpoint import first_not_finite, part, read_checkpoint
+from franka_reacher_rl.core.replay.stored import CHECKPOINTS
 
-CHECKPOINTS, POLICY_FILE = "checkpoints", "policy.safetensors"  # in a run folder
+POLICY_FILE = "policy.safetensors"  # in a run folder
 _UNREADABLE = (OSError, safetensors.SafetensorError, KeyError)
 
 

@@ -188,8 +188,8 @@ class Environment:
         return []
 
     def waited(self, now: Nanoseconds) -> float:
-        """Return how long the current phase has lasted, s."""
-        return 1e-9 * (now - self._phase_began)
+        """Return how long the current phase has lasted, s; 0 before the first `poll`."""
+        return 0.0 if self._began is None else 1e-9 * (now - self._phase_began)
 
     def on_robot_stopped(self, now: Nanoseconds, reason: str, *, requested: bool) -> list[Output]:
         """Arm a simulated robot, which nobody needs to look at first, unless a person has stopped it.
@@ -274,7 +274,7 @@ class Environment:
     def _begin(self, now: Nanoseconds) -> list[Output]:
         self._enter(Phase.RUNNING, now)
         sensed = self._senses.read(now)
-        self._record = EpisodeRecord(self.episode, self._settings.cycle_ms, now, target_at_start=sensed.reward > 0.0)
+        self._record = EpisodeRecord.begin(self.episode, self._settings, now, sensed.reward, sensed.coverage)
         self._counts.begin()
         return [*self._observe(now, self._clock.begin(now), sensed), *self._lost_target()]
 
@@ -289,7 +289,7 @@ class Environment:
         cycle = self._clock.take(now, end)
         # Waiting for a node that has died is neither training time nor time at the target.
         until = before + round(1e6 * self._settings.cycle_ms) if end is EndReason.NO_ACTION else now
-        self._record.add_cycle(sensed.reward, cycle.lateness, until - before)
+        self._record.add_cycle(sensed.reward, sensed.coverage, cycle.lateness, until - before)
         outputs += self._observe(now, cycle, sensed)
         if cycle.end is not None:
             outputs += self._end(now, until, cycle.end)

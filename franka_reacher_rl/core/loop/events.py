@@ -22,6 +22,7 @@ class Sensed:
 
     frame: Frame
     reward: float
+    coverage: float  # share of the frame that the target covers, 0 to 1
     captured: Nanoseconds  # when the frame was captured
     proprioception: npt.NDArray[np.float32]  # (3 * joints,)
 

@@ -32,12 +32,14 @@ class Inputs(Generic[Image]):
         """
         self._decode = decode
         self._images: OrderedDict[Nanoseconds, tuple[Nanoseconds, Image]] = OrderedDict()
-        self._rewards: OrderedDict[Nanoseconds, float] = OrderedDict()
-        self._next: tuple[Nanoseconds, Image, float] | None = None  # captured, image, reward: not yet looked at
+        self._rewards: OrderedDict[Nanoseconds, tuple[float, float]] = OrderedDict()  # with the coverage
+        self._next: tuple[Nanoseconds, Image, tuple[float, float]] | None = (
+            None  # captured, image, reward: not looked at
+        )
         self._image: Image | None = None  # the newest one with a reward that can be used
         self._frame: Frame | None = None  # that image
         self._captured: Nanoseconds = 0
-        self._reward = 0.0
+        self._reward = (0.0, 0.0)
         self._check = FrameCheck(frozen=frozen)
         self._refused: Counter[str] = Counter()
         self._problem = ""  # of the last frame
@@ -63,9 +65,9 @@ class Inputs(Generic[Image]):
         self._images[stamp] = (captured, image)
         self._pair(stamp)
 
-    def on_reward(self, stamp: Nanoseconds, reward: float) -> None:
-        """Take the reward of the image with the same stamp."""
-        self._rewards[stamp] = reward
+    def on_reward(self, stamp: Nanoseconds, reward: float, coverage: float) -> None:
+        """Take the reward of the image with the same stamp, and the share of it that the target covers."""
+        self._rewards[stamp] = reward, coverage
         self._pair(stamp)
 
     def on_robot_state(self, measured: Nanoseconds, state: RobotState, held_seconds: float) -> None:
@@ -86,7 +88,7 @@ class Inputs(Generic[Image]):
         """Return the newest frame, reward and robot state; there must be some."""
         self._look()
         assert self._frame is not None and self._state is not None, "read() without inputs"
-        return Sensed(self._frame, self._reward, self._captured, self._state.proprioception())
+        return Sensed(self._frame, *self._reward, self._captured, self._state.proprioception())
 
     def missing(self, now: Nanoseconds) -> str:
         """Name the input that is missing or too old; empty if there is none."""
@@ -124,7 +126,7 @@ class Inputs(Generic[Image]):
             return
         (captured, image, reward), self._next = self._next, None
         try:
-            if not abs(reward) <= MOST:
+            if not abs(reward[0]) <= MOST:
                 raise ValueError("its reward is not finite")
             frame = self._decode(image)
         except ValueError as error:

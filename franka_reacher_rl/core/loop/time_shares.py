@@ -9,10 +9,11 @@ from franka_reacher_rl.core.base.datatypes import Nanoseconds
 from franka_reacher_rl.core.task.summary import LEARNER_PARTS, UNKNOWN
 
 STARVING = 0.2  # share of the time from which a wait is reported
+_SLACK = 0.05  # share of the time without work, from which nothing keeps the learner from its updates
 _WAITS = {
-    "waiting_for_data": "transitions: they arrive more slowly than it could use them",
-    "sampling": "batches: drawing them takes longer than updating",
-    "publishing": "time: publishing the policy takes long",
+    "waiting_for_data": "waits for transitions: see response_time in cycles.csv and, on two machines, test the link",
+    "sampling": "waits for batches: set learner.prefetch: true, free a core, or use CUDA with learner.replay_on_device",
+    "publishing": "waits for its policies to be published: check the shared memory with `doctor`",
 }
 
 
@@ -34,8 +35,12 @@ class TimeShares:
 
     @staticmethod
     def starved_of(shares: Mapping[str, float]) -> str:
-        """Return what keeps the learner from updating, in a sentence, or an empty string."""
+        """Return what keeps the learner from updating and what to do, or an empty string.
+
+        A learner that waits for its budget or for the next step has made all the updates that it may.
+        """
         worst = max(_WAITS, key=lambda part: shares[part])
-        if shares[worst] <= STARVING:
+        idle = shares["waiting_for_budget"] + shares["waiting_for_request"]
+        if shares[worst] <= STARVING or idle >= _SLACK:
             return ""
-        return f"the learner lacks {_WAITS[worst]} ({shares[worst]:.0%} of the time)"
+        return f"for {shares[worst]:.0%} of the time, the learner {_WAITS[worst]}"

@@ -45,7 +45,22 @@ SHARED: Wires = {
         "target": "sim_robot/target",
     },
     "recorder": {"episode": "environment/episode", "learner_status": "learner/status"},
+    # These two run on request.
+    "viewer": {
+        "image": "camera/image_raw",
+        "mask": "reward/mask",
+        "reward": "reward/value",
+        "robot_state": "robot_bridge/robot_state",
+        "robot_status": "robot_bridge/status",
+        "cycle": "environment/cycle",
+        "episode": "environment/episode",
+        "action": "actor/action",
+        "learner_status": "learner/status",
+        "target": "sim_robot/target",
+    },
+    "bag_recorder": {},
 }
+ON_REQUEST = {"view": "viewer", "record": "bag_recorder"}  # launch argument -> node
 
 WIRINGS: Mapping[str, Wires] = {
     "sync": {

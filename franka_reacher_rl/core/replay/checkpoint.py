@@ -68,14 +68,16 @@ class _Found(NamedTuple):
 class Checkpointer:
     """Saves and restores a learner and its replay in a folder of the run."""
 
-    def __init__(self, folder: Path, learner: Learner, replay: Replay) -> None:
+    def __init__(self, folder: Path, learner: Learner, replay: Replay, *, read_only: bool = False) -> None:
         """Describe the checkpoints; the first `save` creates the folder.
 
         Args:
             folder: Folder of the checkpoints.
             learner: Learner to save and restore.
             replay: Replay to save and restore.
+            read_only: Leave damaged checkpoints as they are, since they belong to another run.
         """
+        self._read_only = read_only
         self._folder, self._learner, self._replay = folder, learner, replay
         self._segments = SegmentStore(folder / "replay", replay.row_type)
         self._checksums = np.zeros(replay.capacity, np.uint32)  # of the rows in the segments, by slot
@@ -172,17 +174,22 @@ class Checkpointer:
             try:
                 last = self._read(path)
             except (OSError, safetensors.SafetensorError, KeyError, json.JSONDecodeError) as error:
-                _set_aside(path, str(error))
+                self._set_aside(path, str(error))
                 continue
             if best is None or last.total - last.kept > best.total - best.kept:
                 if best is not None:
-                    _set_aside(best.path, "an earlier one has more intact rows")
+                    self._set_aside(best.path, "an earlier one has more intact rows")
                 best = last
             if last.kept == last.first:
                 break
         if best is not last and best is not None:  # the slots hold the rows of the other one
             self._read(best.path)
         return best
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        _log.warning("%s is not used (%s)%s", path, reason, "" if self._read_only else ": renamed to *.damaged")
+        if not self._read_only:
+            path.rename(path.with_suffix(".damaged"))
 
     def _read(self, path: Path) -> _Found:
         """Read a checkpoint, and its rows into their slots."""
@@ -269,11 +276,6 @@ def read_checkpoint(path: Path) -> tuple[Arrays, dict[str, str]]:
 def first_not_finite(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:
     """Return the name of the first array with a value that is not finite; empty if there is none."""
     return next((name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()), "")
-
-
-def _set_aside(path: Path, reason: str) -> None:
-    _log.warning("%s is not used (%s): renamed to *.damaged", path, reason)
-    path.rename(path.with_suffix(".damaged"))
 
 
 def _crc(state: Arrays) -> int:

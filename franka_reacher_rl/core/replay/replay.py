@@ -202,6 +202,15 @@ class Replay:
             self._rebuild_runs()
             self._can_sample = False
 
+    def begin_run(self, steps: int) -> None:
+        """Begin a run with the rows of an earlier one.
+
+        Args:
+            steps: What they count as, so that the warm-up is over and no update is due for them.
+        """
+        with self._lock:
+            self._steps, self._newest = steps, StepId(0, 0)
+
     @property
     def oldest(self) -> int:
         """Number of the oldest row held; read after copying rows, it shows which of the copies are whole."""

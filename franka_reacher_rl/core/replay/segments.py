@@ -19,6 +19,17 @@ _SEGMENT_BYTES = 64 << 20
 _CHUNK_BYTES = 4 << 20
 
 
+def most_bytes(row_type: np.dtype[np.void], capacity: int, added: int) -> int:
+    """Return the most that the rows of a run take on the disk.
+
+    Args:
+        row_type: Type of a row.
+        capacity: Rows of the replay.
+        added: Rows that are added between two checkpoints, of which the older one keeps its rows as well.
+    """
+    return row_type.itemsize * (capacity + added + max(1, _SEGMENT_BYTES // row_type.itemsize) - 1)
+
+
 class SegmentStore:
     """Segment files of a fixed number of rows; row n is row n % rows of file n // rows.
 

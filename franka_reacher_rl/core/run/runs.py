@@ -28,7 +28,8 @@ class RunSummary:
     last_return: float | None  # of the last recorded episode; None: there is none
     size: int  # bytes on disk
     age: float  # s since its files changed last
-    wiring: str  # empty: unknown
+    wiring: str  # empty: unknown, or the run evaluated a policy
+    setting: str  # name or path; empty: unknown
     problem: str  # what of the folder is damaged; empty: nothing
 
     @property
@@ -53,10 +54,11 @@ def find_runs(folder: Path) -> list[RunSummary]:
 
 def summarise(folder: Path) -> RunSummary:
     """Return the summary of a run; what cannot be read is named in `problem`."""
-    wiring, planned, problems = "", 0, []
+    wiring, setting, planned, problems = "", "", 0, []
     try:
         run = read_manifest(folder)["run"]
         wiring, planned = run["wiring"] if not run.get("evaluate") else "", int(run.get("episodes", 0))
+        setting = str(run.get("setting", ""))
     except FileNotFoundError:
         problems.append(f"{MANIFEST} is missing")
     except (OSError, ValueError, TypeError) as error:
@@ -70,7 +72,9 @@ def summarise(folder: Path) -> RunSummary:
         problems.append(f"{EPISODES}: {error}")
     size, newest = _size(folder)
     age = max(0.0, time.time() - newest)
-    return RunSummary(folder, state_of(folder), len(rows), planned, last, size, age, wiring, "; ".join(problems))
+    return RunSummary(
+        folder, state_of(folder), len(rows), planned, last, size, age, wiring, setting, "; ".join(problems)
+    )
 
 
 def table(runs: Sequence[RunSummary], launch: str) -> list[str]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from franka_reacher_rl.core.base.datatypes import Action, EndReason, Nanoseconds
 from franka_reacher_rl.core.base.quantiles import median, quantile
+from franka_reacher_rl.core.base.settings import EpisodeSettings
+from franka_reacher_rl.core.task.success import Success
 
 UNKNOWN = nan
 
@@ -48,6 +50,8 @@ class EpisodeSummary:
     policy_age_steps_median: float
     reset_seconds: float = UNKNOWN  # s, of the reset before this episode
     target_at_start: float = UNKNOWN  # 1: the first frame showed the target; 0: it did not
+    success: float = UNKNOWN  # 1: the target was reached (EpisodeSettings.success_coverage); 0: it was not
+    time_to_reach: float = UNKNOWN  # s from the first observation until the target filled that share; unknown: never
     refused_inputs: str = ""  # frames and rewards that were not used, by reason
 
     watchdog_stops: float = UNKNOWN  # times the commands ceased for longer than the bridge's timeout
@@ -125,12 +129,27 @@ class EpisodeRecord:
     policy_age_steps: list[int] = field(default_factory=list)
     policy_version: int = 0
     target_at_start: bool = True  # whether the first frame showed the target
+    success: Success = field(default_factory=lambda: Success(EpisodeSettings()))
+    _seconds: float = 0.0  # since the first observation
 
-    def add_cycle(self, reward: float, lateness: float, duration: Nanoseconds) -> None:
+    @classmethod
+    def begin(
+        cls, episode: int, settings: EpisodeSettings, now: Nanoseconds, reward: float, coverage: float
+    ) -> EpisodeRecord:
+        """Return the record of an episode whose first frame has a reward and a coverage.
+
+        The reward tells whether the target is in view, because a reward node need not publish a coverage.
+        """
+        record = cls(episode, settings.cycle_ms, now, target_at_start=reward > 0.0, success=Success(settings))
+        record.success.take(0.0, coverage)
+        return record
+
+    def add_cycle(self, reward: float, coverage: float, lateness: float, duration: Nanoseconds) -> None:
         """Record the outcome of a step.
 
         Args:
             reward: Of the step.
+            coverage: Share of the image that the target covers.
             lateness: Of the observation after it, s.
             duration: Measured from the step's observation to the one after it.
         """
@@ -138,6 +157,8 @@ class EpisodeRecord:
         self.episode_return += reward
         self.coverage_return += reward * 1e-6 * duration / self.cycle_ms
         self.lateness.append(lateness)
+        self._seconds += 1e-9 * duration
+        self.success.take(self._seconds, coverage)
 
     def add_action(self, action: Action) -> None:
         """Record an action that was sent."""
@@ -183,6 +204,8 @@ class EpisodeRecord:
             policy_age_s_median=median(self.policy_age),
             policy_age_steps_median=median(self.policy_age_steps),
             target_at_start=float(self.target_at_start),
+            success=float(self.success.reached),
+            time_to_reach=self.success.time_to_reach if self.success.reached else UNKNOWN,
             **context,
         )
 

@@ -45,7 +45,7 @@ class Senses(FakePlant):
         self.refused_so_far: dict[str, int] = {}
 
     def read(self, now: int) -> Sensed:
-        return replace(super().read(now), reward=self.reward)
+        return replace(super().read(now), reward=self.reward, coverage=0.1 * self.reward)
 
     def missing(self, now: int) -> str:
         return self.lost
@@ -101,6 +101,13 @@ def test_an_episode_from_reset_to_summary() -> None:
     assert (summary.duration, summary.run_seconds) == (pytest.approx(0.12), pytest.approx(0.12))
     assert np.isnan(summary.watchdog_stops) and np.isnan(summary.updates), "unknown, not 0"
     assert environment.phase is Phase.ENDED and environment.alarm is None
+
+
+def test_the_first_wait_is_timed_from_the_first_poll() -> None:
+    environment, _ = make()
+    assert environment.waited(5_000_000_000) == 0.0
+    environment.poll(5_000_000_000, ["a learner"])
+    assert environment.waited(8_000_000_000) == 3.0
 
 
 def test_a_timer_that_fires_early_is_set_again() -> None:

@@ -23,9 +23,27 @@ def test_shares_are_of_the_time_since_the_last_report() -> None:
     assert shares.next({"update": 257, "sampling": 10})[1]["update"] == 1.0
 
 
-def test_starvation_names_what_is_missing() -> None:
-    even = dict.fromkeys(LEARNER_PARTS, 0.1)
-    assert TimeShares.starved_of(even) == ""
-    assert TimeShares.starved_of(even | {"waiting_for_budget": 0.9}) == "", "a budget is not a lack"
-    sentence = TimeShares.starved_of(even | {"waiting_for_data": 0.4})
-    assert sentence.startswith("the learner lacks transitions") and "40%" in sentence
+BUSY = dict.fromkeys(LEARNER_PARTS, 0.1) | {"waiting_for_budget": 0.0, "waiting_for_request": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("waiting_for_data", "waits for transitions: see response_time"),
+        ("sampling", "waits for batches: set learner.prefetch"),
+        ("publishing", "check the shared memory"),
+    ],
+)
+def test_starvation_names_what_is_missing_and_what_to_do(part: str, words: str) -> None:
+    sentence = TimeShares.starved_of(BUSY | {part: 0.4})
+    assert sentence.startswith("for 40% of the time, the learner ") and words in sentence
+
+
+def test_a_busy_learner_is_not_starved() -> None:
+    assert TimeShares.starved_of(BUSY | {"update": 0.9}) == ""
+
+
+@pytest.mark.parametrize("idle", ["waiting_for_budget", "waiting_for_request"])
+@pytest.mark.parametrize("part", ["waiting_for_data", "sampling"])
+def test_a_learner_with_time_to_spare_is_not_starved(part: str, idle: str) -> None:
+    assert TimeShares.starved_of(BUSY | {part: 0.24, idle: 0.3}) == ""

@@ -1,0 +1,1 @@
+"""Programs that call the nodes of a running graph."""

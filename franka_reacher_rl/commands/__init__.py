@@ -1,0 +1,1 @@
+"""The commands of `cli.py`: their options and what they call. A command imports its modules when it runs."""

@@ -1,0 +1,1 @@
+"""Checks of a computer, before a run: `./reacher doctor`."""

@@ -1,0 +1,1 @@
+"""Recording of messages as they are sent, in MCAP files."""

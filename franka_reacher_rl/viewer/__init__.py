@@ -1,0 +1,1 @@
+"""A running or recorded graph in the browser, drawn by rerun."""
