@@ -74,7 +74,7 @@ def cuda() -> Iterator[Finding]:
         yield ok("CUDA", f"{torch.cuda.get_device_name()}, {memory:.0f} GB, PyTorch for CUDA {torch.version.cuda}")
     elif Path("/proc/driver/nvidia/version").exists():
         text = "there is an NVIDIA driver, but PyTorch finds no CUDA device"
-        yield warning("CUDA", text, "install PyTorch for CUDA: REACHER_CUDA=1 ./reacher setup")
+        yield warning("CUDA", text, "install PyTorch's build for CUDA, and a driver that supports it: pytorch.org")
     else:
         yield ok("CUDA", "no NVIDIA driver: updates run on the processor")
 

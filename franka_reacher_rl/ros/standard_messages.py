@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import functools
 import struct
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -123,11 +124,16 @@ def frame_from_msg(image: Image) -> Frame:
         raise ValueError(f"{what} cannot be converted to RGB: {shortened(error, 200)}") from None
 
 
+@functools.cache
+def _cv_bridge() -> Any:
+    from cv_bridge import CvBridge  # it loads OpenCV
+
+    return CvBridge()
+
+
 def _bridge_frame(image: Image, what: str) -> Frame:
     try:
-        from cv_bridge import CvBridge
-
-        frame = np.ascontiguousarray(CvBridge().imgmsg_to_cv2(image, "rgb8"))
+        frame = np.ascontiguousarray(_cv_bridge().imgmsg_to_cv2(image, "rgb8"))
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
             raise ValueError(f"it gives {frame.dtype}{frame.shape}")
         return frame

@@ -33,9 +33,8 @@ class Inputs(Generic[Image]):
         self._decode = decode
         self._images: OrderedDict[Nanoseconds, tuple[Nanoseconds, Image]] = OrderedDict()
         self._rewards: OrderedDict[Nanoseconds, tuple[float, float]] = OrderedDict()  # with the coverage
-        self._next: tuple[Nanoseconds, Image, tuple[float, float]] | None = (
-            None  # captured, image, reward: not looked at
-        )
+        # Captured, image and reward; not yet looked at.
+        self._next: tuple[Nanoseconds, Image, tuple[float, float]] | None = None
         self._image: Image | None = None  # the newest one with a reward that can be used
         self._frame: Frame | None = None  # that image
         self._captured: Nanoseconds = 0

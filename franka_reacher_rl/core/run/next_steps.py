@@ -11,7 +11,7 @@ from franka_reacher_rl.core.run.run_folder import KEPT_ARGUMENTS, read_manifest
 from franka_reacher_rl.core.run.run_state import COMPLETE
 from franka_reacher_rl.core.run.runs import RunSummary, summarise
 
-POLICY, TABLE = "policy.safetensors", "episodes.csv"
+POLICY = "policy.safetensors"
 
 # Launch arguments that an evaluation needs where they differ from these defaults.
 _DEFAULTS = {"robot": "panda_sim", "camera": "simulated", "params_file": "", **dict.fromkeys(KEPT_ARGUMENTS, "")}
